@@ -125,7 +125,7 @@ def docs(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build wheel and sdist, check them, and use the wheel in a clean environment."""
     session.install(*group("build"))
-    tmp = Path(session.create_tmp())
+    tmp = Path(session.create_tmp()).resolve()
     shutil.rmtree(tmp)
     session.run("python", "-m", "build", f"--outdir={tmp / 'dist'}")
     files = [str(file) for file in (tmp / "dist").iterdir()]
