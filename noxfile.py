@@ -21,7 +21,7 @@ CPU_BACKENDS = {  # name: what it needs beside the package
     "jax": ["-e.[jax]", "optax"],
     "dask": ["-e.[dask]"],
 }
-SUITES_OF_THEIR_OWN = ["agree", "cli", "examples", "tinker"]
+SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "examples", "optim", "tinker"]
 
 
 def group(name: str) -> tuple[str, ...]:
