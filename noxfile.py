@@ -18,7 +18,7 @@ CPU_BACKENDS = {  # name: what it needs beside the package
     "numpy": [],
     "strict": ["array-api-strict"],
     "torch": ["-e.[torch]"],
-    "jax": ["-e.[jax]", "optax"],
+    "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
 }
 SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "examples", "optim", "tinker"]
@@ -80,9 +80,9 @@ def tests(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def agree(session: nox.Session) -> None:
-    """Compare all CPU libraries with each other, in one environment; the command line too."""
+    """Compare all CPU libraries with each other, in one environment; test what compares them."""
     session.install("-e.[all-cpu]", *group("test"))
-    run_pytest(session, "tests/agree", "tests/cli", backends=[*CPU_BACKENDS])
+    run_pytest(session, "tests/agree", "tests/cli", "tests/benchmarks", backends=[*CPU_BACKENDS])
 
 
 @nox.session(python=OLDEST_PYTHON)
@@ -105,9 +105,9 @@ def tinker(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Run the examples and check what they print and plot."""
+    """Test the optimizers, and run the examples: what they print and plot."""
     session.install("-e.[torch,jax]", *group("test"), *group("examples"))
-    run_pytest(session, "tests/examples", backends=["numpy", "torch", "jax"])
+    run_pytest(session, "tests/optim", "tests/examples", backends=["numpy", "torch", "jax"])
 
 
 @nox.session
@@ -143,7 +143,7 @@ def build(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure time, error and memory beside every idiom that the package replaces."""
-    session.install("-e.[all-cpu]", *group("examples"), *group("bench"))
+    session.install("-e.[all-cpu]", *group("examples"))
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 
