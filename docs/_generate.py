@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import l1_any
+from l1_any import functional
 from l1_any.testing import BACKENDS, Backend, Variant
 
 DOCS = Path(__file__).parent
@@ -36,27 +37,32 @@ def _row(backend: Backend, variant: Variant) -> str:
 
 def api() -> str:
     """Return the reference: public names under the first words of the module that defines them."""
-    sections: dict[str, list[str]] = {}
+    sections: dict[str, list[str]] = {_title(functional): []}
     for name in l1_any.__all__:
         public = getattr(l1_any, name)
         if not inspect.ismodule(public):
-            module = importlib.import_module(public.__module__)
-            sections.setdefault(_title(module), []).append(f"l1_any.{name}")
-    for module_info in pkgutil.iter_modules(l1_any.__path__, "l1_any."):
-        module = importlib.import_module(module_info.name)
-        names = [name for name in getattr(module, "__all__", []) if name not in l1_any.__all__]
-        if names and not module_info.name.rpartition(".")[2].startswith("_"):
-            title = f"{module.__name__}: {_title(module)}"
-            sections[title] = [f"{module.__name__}.{name}" for name in names]
+            sections.setdefault(_title(inspect.getmodule(public)), []).append(f"l1_any.{name}")
+    for _, name, _ in pkgutil.iter_modules(l1_any.__path__):
+        if name in {"testing", "tinker", *l1_any.__all__}:
+            module = importlib.import_module(f"l1_any.{name}")
+            sections[f"{module.__name__}: {_title(module)}"] = _public_names(module)
     return "\n\n".join(["API reference\n=============", *map(_section, sections, sections.values())])
 
 
+def _public_names(module: ModuleType) -> list[str]:
+    own = [name for name, public in vars(module).items() if inspect.getmodule(public) is module]
+    names = getattr(module, "__all__", [name for name in own if not name.startswith("_")])
+    return [f"{module.__name__}.{name}" for name in names]
+
+
 def _title(module: ModuleType) -> str:
+    if module.__name__.rpartition(".")[2].startswith("_"):
+        return "Other functions"
     return inspect.getdoc(module).partition("\n")[0].partition(":")[0].rstrip(".")
 
 
 def _section(title: str, names: list[str]) -> str:
-    table = "\n   ".join([".. autosummary::", ":toctree: .", "", *names])
+    table = ".. autosummary::\n   :toctree: .\n\n   " + "\n   ".join(names)
     return f"{title}\n{'-' * len(title)}\n\n{table}\n"
 
 
