@@ -14,9 +14,9 @@ nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST_PYTHON = PYPROJECT["project"]["requires-python"].removeprefix(">=")
-CPU_BACKENDS = {  # name: what it needs beside the package
-    "numpy": [],
-    "strict": ["array-api-strict"],
+CPU_BACKENDS = {  # name: what to install
+    "numpy": ["-e."],
+    "strict": ["-e.", "array-api-strict"],
     "torch": ["-e.[torch]"],
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
@@ -74,7 +74,7 @@ def tests(session: nox.Session, backend: str) -> None:
         session.install(f"-e.[cuda{CUDA}]", *group("test"))
         run_contract(session, backend, device="cuda")
     else:
-        session.install("-e.", *CPU_BACKENDS[backend], *group("test"))
+        session.install(*CPU_BACKENDS[backend], *group("test"))
         run_contract(session, backend)
 
 
