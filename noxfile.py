@@ -59,7 +59,7 @@ def run_contract(session: nox.Session, *backends: str, device: str | None = None
 @nox.session
 def lint(session: nox.Session) -> None:
     """Lint and format with ruff, strict types with mypy, spelling with codespell."""
-    session.install("-e.[torch,jax,cli]", *group("lint"))
+    session.install("-e.[cli]", *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("codespell")
