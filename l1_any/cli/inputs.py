@@ -87,7 +87,10 @@ def _read_npz(path: Path, key: str | None) -> npt.NDArray[Any]:
     if not zipfile.is_zipfile(path):
         raise CommandError(f"cannot read {str(path)!r}: it is not a zip archive.")
     with np.load(path, allow_pickle=False) as archive:
-        array: npt.NDArray[Any] = archive[_chosen(archive.files, key, path)]
+        name = _chosen(archive.files, key, path)
+        array: npt.NDArray[Any] = archive[name]
+    if not isinstance(array, np.ndarray):  # a member that is no .npy file comes as bytes
+        raise CommandError(f"{name!r} in {str(path)!r} is no array.")
     return array
 
 

@@ -214,7 +214,7 @@ def _faults(result: Result, exact: AbsoluteSum, reduce: str) -> list[str]:
     margin = 1 + 8 * float(np.finfo(exact.dtype).eps)
     undefined = math.isnan(exact.total) and math.isnan(result.subgradient_norm)
     if not (undefined or least / margin <= result.subgradient_norm <= most * margin):
-        faults.append(f"norm of the subgradient is {result.subgradient_norm:.7g}, expected {most:.7g}")
+        faults.append(f"norm of the subgradient is {result.subgradient_norm:.12g}, expected {most:.12g}")
     if result.subgradient_at_zero != 0:
         faults.append(f"subgradient at 0 is {result.subgradient_at_zero:.4g}")
     if result.autodiff_at_zero not in {None, 0.0}:

@@ -45,9 +45,8 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
     console.print(f"L1 {source.reduce} of {source.target}: {source.data}, {shape}, {source.dtype}")
     results = [row.result for row in comparison.rows if row.result]
     if results:
-        exact = {_float(result.exact, result) for result in results}
-        if len(exact) == 1:
-            console.print(f"exact value, rounded once: {exact.pop()}")
+        exact = f"exact value, rounded once: {_float(results[0].exact, results[0])}"
+        console.print(exact if source.target == "logprobs" else "each against the exact sum of its own exp(x)")
         console.print("", _penalties(comparison.rows, console.width), "", sep="\n")
         console.print(_idioms(comparison.rows), "", sep="\n")
     for row in comparison.rows:
