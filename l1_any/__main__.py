@@ -8,9 +8,10 @@ def main() -> None:
     try:
         from .cli.app import app
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        library = (error.name or "").partition(".")[0]
+        if library not in {"typer", "rich"}:
             raise
-        sys.stderr.write(f'l1-any: the command needs {error.name}: pip install "l1_any[cli]"\n')
+        sys.stderr.write(f'l1-any: the command needs {library}: pip install "l1_any[cli]"\n')
         raise SystemExit(2) from None
     app(prog_name="l1-any")
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
+from l1_any import _array
 from l1_any._typing import Array, Device
 
 from .errors import UnavailableError, one_line
@@ -162,7 +163,7 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
     xp = array_namespace(data)
     zero = xp.zeros((1,), dtype=data.dtype, device=device(data))
     dtype = exact.dtype
-    wider = dtype == np.float32 and "float64" in xp.__array_namespace_info__().dtypes()
+    wider = dtype == np.float32 and _array.accumulator_dtype(data, xp) == xp.float64
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))
     truth = exact.rounded(reduce)
     return Result(

@@ -46,9 +46,10 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
     results = [row.result for row in comparison.rows if row.result]
     if results:
         exact = f"exact value, rounded once: {_float(results[0].exact, results[0])}"
-        console.print(exact if source.target == "logprobs" else "each against the exact sum of its own exp(x)")
+        of_each = "each against the exact value for its own exp(x)"
+        console.print(exact if source.target == "logprobs" else of_each)
         console.print("", _penalties(comparison.rows, console.width), "", sep="\n")
-        console.print(_idioms(comparison.rows), "", sep="\n")
+        console.print(_idioms(comparison.rows, console.width), "", sep="\n")
     for row in comparison.rows:
         if row.note:
             console.print(f"{row.library} {row.device}: {row.note}")
@@ -71,12 +72,13 @@ def to_json(source: Source, comparison: Comparison) -> str:
 
 def _penalties(rows: tuple[Row, ...], width: int) -> Table:
     numbers = ">value", ">mean", ">norm\nof s", ">ulps\noff", ">s\nat 0", ">grad\nat 0", ">time"
-    table = _table("library", "device", *numbers)
-    beside = " " if width >= _WIDE else "\n"
+    wide = width >= _WIDE
+    beside = " " if wide else "\n"
+    table = _table("library", "device", *numbers, wide=wide)
     for row in rows:
         if result := row.result:
             table.add_row(
-                row.library + beside + row.version,
+                row.library + beside + row.version.partition("+")[0],
                 row.device + beside + row.dtype,
                 _float(result.value, result),
                 _float(result.mean, result),
@@ -89,8 +91,9 @@ def _penalties(rows: tuple[Row, ...], width: int) -> Table:
     return table
 
 
-def _idioms(rows: tuple[Row, ...]) -> Table:
-    table = _table("usual idiom", "library", "device", ">ulps\noff", ">time", ">time\nto ours")
+def _idioms(rows: tuple[Row, ...], width: int) -> Table:
+    headers = "usual idiom", "library", "device", ">ulps\noff", ">time", ">time\nto ours"
+    table = _table(*headers, wide=width >= _WIDE)
     for row in rows:
         for idiom in row.result.idioms if row.result else ():
             cells = (_ABSENT, _ABSENT, idiom.note)
@@ -101,9 +104,9 @@ def _idioms(rows: tuple[Row, ...]) -> Table:
     return table
 
 
-def _table(*headers: str) -> Table:
+def _table(*headers: str, wide: bool) -> Table:
     """Make a table; a header that begins with ">" is of a column of numbers."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, int(wide), 0, 0), show_edge=False)
     for header in headers:
         numeric = header.startswith(">")
         table.add_column(header.lstrip(">"), justify="right" if numeric else "left", overflow="fold")
