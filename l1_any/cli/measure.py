@@ -23,7 +23,7 @@ from .libraries import Library, Value
 from .memory import is_out_of_memory, reserve
 
 _ULPS_FROM_WIDER_SUM, _ULPS_OTHERWISE = 1, 4
-_RUNS, _SECONDS = 9, 0.5
+_RUNS, _SECONDS, _PATIENCE = 9, 0.5, 5.0
 
 
 class Penalty(Protocol):
@@ -224,11 +224,11 @@ def _faults(result: Result, exact: AbsoluteSum, reduce: str) -> list[str]:
 
 
 def _timed(run: Callable[[], float]) -> tuple[float, float]:
-    """Return the result, and the median time after a warm-up; a run that takes long is not repeated."""
+    """Return the result, and the median time after a warm-up, or its own time if that took long."""
     start = time.perf_counter()
     result = run()
     elapsed = time.perf_counter() - start
-    if elapsed > _SECONDS:
+    if elapsed > _PATIENCE:
         return result, elapsed
     times: list[float] = []
     while len(times) < _RUNS and sum(times) < _SECONDS:

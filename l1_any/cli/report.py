@@ -35,7 +35,7 @@ def conclusion(comparison: Comparison) -> str:
     results = [row.result for row in comparison.rows if row.result]
     if not results:
         return "nothing was compared"
-    who = f"all {len(results)} agree" if len(results) > 1 else "the only one agrees with the exact value"
+    who = f"all {len(results)} agree" if len(results) > 1 else "the only one agrees"
     return f"{who}: at most {_number(max(r.ulps for r in results))} ulp from the exact value, 0 at 0"
 
 
