@@ -167,9 +167,20 @@ def _jax_idioms(jax: ModuleType, reduce: str) -> dict[str, Value]:
     return {text: idiom, f"jax.jit({text})": jax.jit(idiom)}
 
 
+class _Readable:
+    """What Dask needs to read an array part by part; an array itself it would copy whole."""
+
+    def __init__(self, x: npt.NDArray[Any]) -> None:
+        self.shape, self.dtype, self.ndim = x.shape, x.dtype, x.ndim
+        self._x = x
+
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - any index
+        return np.asarray(self._x[index])
+
+
 def _dask_asarray(da: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:  # noqa: ARG001
     _refuse(x, "bfloat16")
-    return da.from_array(x, name=False)  # no name: Dask would hash all of the data for one
+    return da.from_array(_Readable(x), name=False)  # for a name Dask would hash all of the data
 
 
 def _cupy_devices(cupy: ModuleType) -> dict[str, Any]:

@@ -53,6 +53,9 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
     for row in comparison.rows:
         if row.note:
             console.print(f"{row.library} {row.device}: {row.note}")
+        for idiom in row.result.idioms if row.result else ():
+            if idiom.note:
+                console.print(f"{row.library} {row.device}, {idiom.source}: {idiom.note}")
     for name, command in comparison.not_installed.items():
         console.print(f"{name} is not installed: {command}")
     console.print(conclusion(comparison), style="red" if comparison.disagreeing else "green")
@@ -96,11 +99,11 @@ def _idioms(rows: tuple[Row, ...], width: int) -> Table:
     table = _table(*headers, wide=width >= _WIDE)
     for row in rows:
         for idiom in row.result.idioms if row.result else ():
-            cells = (_ABSENT, _ABSENT, idiom.note)
+            ratio = _ABSENT
             if row.result and idiom.seconds is not None:
                 ratio = f"{idiom.seconds / row.result.seconds:.2f} x"
-                cells = (_number(idiom.ulps), _time(idiom.seconds), ratio)
-            table.add_row(idiom.source, row.library, row.device, *cells)
+            figures = _number(idiom.ulps), _time(idiom.seconds), ratio
+            table.add_row(idiom.source, row.library, row.device, *figures)
     return table
 
 

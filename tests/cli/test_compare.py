@@ -1,5 +1,6 @@
 import dataclasses
 import re
+import tracemalloc
 from types import SimpleNamespace
 
 import ml_dtypes
@@ -82,6 +83,24 @@ def test_read_only_and_strided_data_is_taken_as_it_is():
     before = x.copy()
     assert compare(x, penalty=l1).disagreeing == ()
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize(
+    "library", [x for x in LIBRARIES if x.installed and not x.copies], ids=lambda x: x.name
+)
+def test_data_on_the_cpu_is_not_copied(library):
+    x = np.ones((2**12, 2**10), np.float32)
+    x.flags.writeable = False
+    module = library.load()
+    for name, device in library.devices(module).items():
+        if name.startswith("cuda"):
+            continue
+        tracemalloc.start()
+        y = library.asarray(module, x, device)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < x.nbytes / 16
+        assert library.lazy or np.shares_memory(library.to_numpy(module, y), x)
 
 
 def test_bfloat16_is_compared_where_it_exists():
