@@ -17,6 +17,9 @@ from l1_any.cli.libraries import LIBRARIES
 RNG = np.random.default_rng(0)
 X = -RNG.exponential(size=(40, 256)).astype(np.float32)
 INSTALLED = {library.name for library in LIBRARIES if library.installed}
+READING_IN_PLACE = [
+    library for library in LIBRARIES if library.name in INSTALLED - {"cupy"} and not library.copies
+]
 DIFFERENTIATING = sorted(INSTALLED & {"torch", "jax"})
 
 
@@ -85,22 +88,17 @@ def test_read_only_and_strided_data_is_taken_as_it_is():
     np.testing.assert_array_equal(x, before)
 
 
-@pytest.mark.parametrize(
-    "library", [x for x in LIBRARIES if x.installed and not x.copies], ids=lambda x: x.name
-)
-def test_data_on_the_cpu_is_not_copied(library):
+@pytest.mark.parametrize("reader", READING_IN_PLACE, ids=lambda reader: reader.name)
+def test_data_on_the_cpu_is_not_copied(reader):
     x = np.ones((2**12, 2**10), np.float32)
     x.flags.writeable = False
-    module = library.load()
-    for name, device in library.devices(module).items():
-        if name.startswith("cuda"):
-            continue
-        tracemalloc.start()
-        y = library.asarray(module, x, device)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert peak < x.nbytes / 16
-        assert library.lazy or np.shares_memory(library.to_numpy(module, y), x)
+    module = reader.load()
+    tracemalloc.start()
+    y = reader.asarray(module, x, reader.devices(module)["cpu"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes / 16
+    assert reader.lazy or np.shares_memory(reader.to_numpy(module, y), x)
 
 
 def test_bfloat16_is_compared_where_it_exists():
@@ -161,13 +159,13 @@ def test_a_wrong_implementation_is_found(plant, reduce, note):
     assert re.search(note, row.note)
 
 
-@pytest.mark.parametrize("library", DIFFERENTIATING)
-def test_a_wrong_derivative_at_zero_is_found(library):
+@pytest.mark.parametrize("name", DIFFERENTIATING)
+def test_a_wrong_derivative_at_zero_is_found(name):
     def value(x, *, reduce):
         xp = array_namespace(x)
         return getattr(xp, reduce)(xp.where(x >= 0, x, -x))
 
-    comparison = compare(np.ones(4, np.float32), penalty=planted(value=value), libraries=[library])
+    comparison = compare(np.ones(4, np.float32), penalty=planted(value=value), libraries=[name])
     assert comparison.agreeing == ()
     assert {row.note for row in comparison.disagreeing} == {"derivative at 0 is 1"}
 
