@@ -75,9 +75,9 @@ def compare(
             started(f"importing {library.name}")
             try:
                 places += _places(library, device)
-            except Exception as error:  # noqa: BLE001 - a broken installation can fail in any way
-                note = f"failed: {one_line(error)}"
-                rows.append(Row(library.name, "", "", x.dtype.name, agrees=False, note=note))
+            except Exception as error:  # noqa: BLE001 - a broken installation or driver fails in any way
+                note = f"cannot be used: {one_line(error)}"
+                rows.append(Row(library.name, "", "", x.dtype.name, note=note))
     if device is not None and not places:
         raise CommandError(f"no library that is installed or named has a device {device!r}.")
     started("exact value")

@@ -52,7 +52,7 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
         console.print(_idioms(comparison.rows, console.width), "", sep="\n")
     for row in comparison.rows:
         if row.note:
-            console.print(f"{row.library} {row.device}: {row.note}")
+            console.print(f"{f'{row.library} {row.device}'.strip()}: {row.note}")
         for idiom in row.result.idioms if row.result else ():
             if idiom.note:
                 console.print(f"{row.library} {row.device}, {idiom.source}: {idiom.note}")
