@@ -86,7 +86,8 @@ def _read_npy(path: Path, key: str | None) -> npt.NDArray[Any]:
 def _read_npz(path: Path, key: str | None) -> npt.NDArray[Any]:
     if not zipfile.is_zipfile(path):
         raise CommandError(f"cannot read {str(path)!r}: it is not a zip archive.")
-    with np.load(path, allow_pickle=False) as archive:
+    # a stream of our own is closed also where numpy.load fails
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         name = _chosen(archive.files, key, path)
         array: npt.NDArray[Any] = archive[name]
     if not isinstance(array, np.ndarray):  # a member that is no .npy file comes as bytes
