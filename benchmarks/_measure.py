@@ -56,7 +56,7 @@ def read_limit(size: int, rounds: int) -> tuple[float, str]:
 
 
 def exact_sum(x: np.ndarray) -> Fraction:
-    """Return Σ|x| of finite floats without any rounding, by adding mantissas of like exponents as integers."""
+    """Return Σ|x| of finite floats with no rounding: mantissas of like exponents added as integers."""
     totals: dict[int, int] = {}
     for start in range(0, x.size, _BLOCK):
         mantissas, exponents = np.frexp(np.abs(x[start : start + _BLOCK]).astype(np.float64))
@@ -77,7 +77,7 @@ def ulps(got: float, exact: Fraction, dtype: str) -> float:
 
 
 def peak_extra(
-    library: str, device: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]
+    *, library: str, device: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]
 ) -> int | None:
     """Return the bytes that a run needs at its peak beyond what it starts with, from a process of its own."""
     child = Path(__file__).with_name("_peak.py")

@@ -1,8 +1,8 @@
 """Prints the peak extra memory of one case in bytes: the rise of this process's resident high-water mark.
 
-``/proc/self/clear_refs`` resets ``VmHWM`` once the array exists and the case has run on 1000 elements, which loads
-code (JAX runs at full size then, so that its compiler does not count); code loaded later is subtracted. On
-CUDA, the rise of torch's own mark. Elsewhere nothing can be said, and nothing is printed.
+``/proc/self/clear_refs`` resets ``VmHWM`` once the array exists and the case has run on 1000 elements, which
+loads code (JAX runs at full size then, so that its compiler does not count); code loaded later is subtracted.
+On CUDA, the rise of torch's own mark. Elsewhere nothing can be said, and nothing is printed.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Prints where usual ways to write an L1 penalty go wrong, each beside the package: ``python benchmarks/idioms.py``.
+"""Prints where usual ways to write an L1 penalty go wrong, each beside what the package gives.
 
 Rows of libraries that are not installed are left out.
 """

@@ -7,7 +7,7 @@ value rounded to float32 (float64 for float64); for ``axis=-1`` the worst of 256
 
 import argparse
 import contextlib
-import datetime
+import datetime as dt
 import functools
 import importlib.metadata
 import os
@@ -35,6 +35,10 @@ ROWS_CHECKED = 256
 DISTRIBUTIONS = ("normal", "equal", "logprobs")
 SMALL_KINDS = ("value", "gradient")
 MIB = 1 << 20
+MEMORY = (
+    "Peak extra memory: the rise of VmHWM, less code loaded, in a process of its own; reset by "
+    "/proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX)."
+)
 
 
 def shape(kind: str, size: int) -> tuple[int, ...]:
@@ -86,7 +90,14 @@ def large(library: _cases.Library, args: argparse.Namespace, limit: float) -> It
                 speed = nbytes / median
                 peak = None
                 if args.memory:
-                    peak = _measure.peak_extra(library.name, args.device, kind, index, dtype, shape_)
+                    peak = _measure.peak_extra(
+                        library=library.name,
+                        device=args.device,
+                        kind=kind,
+                        index=index,
+                        dtype=dtype,
+                        shape=shape_,
+                    )
                 yield [
                     library.name,
                     dtype,
@@ -142,11 +153,11 @@ def _machine(libraries: Sequence[str], limit: float, reader: str) -> list[str]:
     model = models[0].partition(":")[2].strip() if models else platform.processor()
     names = sorted({"l1_any", "numpy", *libraries})
     versions = [f"{name} {_version(name)}" for name in names]
+    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    python = f"Python {platform.python_version()}"
     return [
-        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {model}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, {', '.join(versions)}",
-        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). Peak extra memory: rise of VmHWM in a process of its own, "
-        "less code loaded, reset by /proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX).",
+        f"{', '.join([today, model, f'{os.cpu_count()} cores', python, *versions])}.",
+        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY}",
     ]
 
 
