@@ -49,13 +49,13 @@ def torch_rows(size: int) -> Iterator[Row]:
     """Yield torch's rows."""
     import torch
 
-    x = torch.full((size,), 0.1)
-    right, package = size * float(np.float32(0.1)), float(l1.value(x))
-    name = f"float32, {size} x 0.1"
-    yield Row(
-        f"torch.linalg.vector_norm(x, 1), {name}", float(torch.linalg.vector_norm(x, 1)), right, package
-    )
-    yield Row(f"torch.norm(x, p=1), {name}", float(torch.norm(x, p=1)), right, package)
+    for fill in (1.0, 0.1):
+        x = torch.full((size,), fill)
+        right, package = size * float(np.float32(fill)), float(l1.value(x))
+        name = f"float32, {size} x {fill:g}"
+        gives = float(torch.linalg.vector_norm(x, 1))
+        yield Row(f"torch.linalg.vector_norm(x, 1), {name}", gives, right, package)
+        yield Row(f"torch.norm(x, p=1), {name}", float(torch.norm(x, p=1)), right, package)
     half = x.half()
     del x
     right = size * float(np.float16(0.1))
@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # NumPy warns of the overflow that the table shows
         for row in rows(args.size):
-            values = (f"{value:.9g}" for value in (row.gives, row.right, row.package))
+            values = (f"{value:.7g}" for value in (row.gives, row.right, row.package))
             gives, right, package = values
             table.add_row(row.expression, gives, right, _wrong(row), package)
     Console().print(table)
