@@ -1,6 +1,6 @@
 """Prints where usual ways to write an L1 penalty go wrong, each beside what the package gives.
 
-Rows of libraries that are not installed are left out.
+Rows of libraries that are not installed are left out. Torch's norms depend on its number of threads.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # NumPy warns of the overflow that the table shows
         for row in rows(args.size):
-            values = (f"{value:.7g}" for value in (row.gives, row.right, row.package))
+            values = (f"{value:.9g}" for value in (row.gives, row.right, row.package))
             gives, right, package = values
             table.add_row(row.expression, gives, right, _wrong(row), package)
     Console().print(table)
