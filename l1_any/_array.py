@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import array_api_compat as compat
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 from ._typing import Array, Device, DType, Namespace
@@ -22,6 +21,7 @@ _RESULT_DTYPES = {
     "complex64": "float32",
     "complex128": "float64",
 }
+_LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -30,14 +30,34 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
     return sys.modules.get(library)
 
 
+def _library(x: object) -> str | None:
+    """Name the library of an array among those that need care, "other" for the rest, None for no array."""
+    kind = type(x)
+    if kind not in _LIBRARIES:
+        _LIBRARIES[kind] = _find_library(x)
+    return _LIBRARIES[kind]
+
+
+def _find_library(x: object) -> str | None:
+    if isinstance(x, np.ndarray | np.generic):
+        return "numpy"
+    for library, name in (("torch", "Tensor"), ("jax", "Array"), ("dask.array", "Array")):
+        module = _loaded(library)
+        if module is not None and isinstance(x, getattr(module, name)):
+            return library
+    return "other" if compat.is_array_api_obj(x) else None
+
+
 def _is_torch(x: object) -> bool:
-    torch = _loaded("torch")
-    return torch is not None and isinstance(x, torch.Tensor)
+    return _library(x) == "torch"
 
 
 def _is_jax(x: object) -> bool:
-    jax = _loaded("jax")
-    return jax is not None and isinstance(x, jax.Array)
+    return _library(x) == "jax"
+
+
+def _is_numpy(xp: Namespace) -> bool:
+    return xp is _loaded("array_api_compat.numpy")
 
 
 def _is_tracer(x: object) -> bool:
@@ -46,13 +66,12 @@ def _is_tracer(x: object) -> bool:
 
 def is_array(x: object) -> bool:
     """Whether x is an array of a library that follows the standard."""
-    # compat's own look-up is cached, and torch.compile warns of every cached call.
-    return _is_torch(x) or bool(compat.is_array_api_obj(x))
+    return _library(x) is not None
 
 
 def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
-    if isinstance(x, np.ma.MaskedArray):
+    if _library(x) == "numpy" and isinstance(x, np.ma.MaskedArray):
         return "a NumPy masked array; pass x.data and where=~x.mask"
     if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
@@ -61,9 +80,12 @@ def why_unsupported(x: Array) -> str | None:
 
 def namespace(x: Array) -> Namespace:
     """Return the array API namespace of an array, wrapped by array-api-compat where it falls short."""
-    if isinstance(x, np.ndarray):
-        return numpy_namespace
-    if _is_torch(x):
+    library = _library(x)
+    if library == "numpy":
+        import array_api_compat.numpy as wrapped_numpy  # loads far more than NumPy's own import
+
+        return wrapped_numpy
+    if library == "torch":  # compat's own look-up is cached, and torch.compile warns of every cached call
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -128,7 +150,7 @@ def result_dtype(x: Array, xp: Namespace) -> DType:
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
     """Return float64 where library and device have it, else float32."""
-    if xp is numpy_namespace or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
+    if _is_numpy(xp) or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
         return xp.float64
     if _is_jax(x):
         return _loaded("jax").dtypes.canonicalize_dtype("float64")
@@ -152,18 +174,16 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
     """
     if _is_jax(x):
         return "tree"
-    if not axes or (_is_torch(x) and not _is_plain_tensor(x)):
+    wide = dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    if not wide or not axes or (_is_torch(x) and not _is_plain_tensor(x)):
         return "library"  # under torch.compile, left to fuse
-    wide = (
-        dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
-    )
-    pairwise = xp is numpy_namespace and (len(axes) == x.ndim or axes == (x.ndim - 1,))
-    return "halves" if wide and not pairwise else "library"
+    pairwise = _is_numpy(xp) and (len(axes) == x.ndim or axes == (x.ndim - 1,))
+    return "library" if pairwise else "halves"
 
 
 def is_chunked(x: Array) -> bool:
     """Whether x is a lazy array made of chunks (Dask)."""
-    return bool(compat.is_dask_array(x)) if "dask" in sys.modules and not _is_torch(x) else False
+    return _library(x) == "dask.array"
 
 
 def reduce_chunks(
@@ -204,7 +224,7 @@ def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
-        return torch.where(torch.isnan(x), x, torch.sign(x))
+        return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)  # 0 times a NaN that clamp lets through
     return xp.sign(x)
 
 
@@ -218,24 +238,20 @@ def extent(x: Array, axes: tuple[int, ...]) -> int | None:
 def _is_plain_tensor(x: Array) -> bool:
     """Whether a torch tensor holds data now: not compiled, transformed, traced or a subclass of its own."""
     torch = _loaded("torch")
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or type(x) not in (torch.Tensor, torch.nn.Parameter):
         return False
     # The one test for torch.func's wrappers; were it to go, every tensor would count as traced.
     transformed = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", lambda _: True)  # noqa: SLF001
-    return (
-        type(x) in {torch.Tensor, torch.nn.Parameter}
-        and x.device.type != "meta"
-        and not transformed(x)
-        and not torch.jit.is_tracing()
-        and torch.autograd.forward_ad.unpack_dual(x).tangent is None
-    )
+    if transformed(x) or x.is_meta or torch.jit.is_tracing():
+        return False
+    return torch.autograd.forward_ad.unpack_dual(x).tangent is None
 
 
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
     if _is_torch(x):
         return x.device.type == "cpu" and _is_plain_tensor(x)
-    return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
+    return _is_numpy(xp) or bool(compat.is_array_api_strict_namespace(xp))
 
 
 def records_gradient(x: Array | None) -> bool:

@@ -50,8 +50,9 @@ def elementwise(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
 
 def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
     """Whether the arrays are large and can be read, with no graph being recorded, as we please."""
-    free = (a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
-    return all(free) and math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS
+    if not math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS:  # false as well for a shape that is not known
+        return False
+    return all(a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
 
 
 def _views(arrays: Arrays, xp: Namespace) -> Arrays:

@@ -206,5 +206,6 @@ def _finished(
         some = n > 0
         nan = _array.full((), float("nan"), total.dtype, total, xp)
         total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)
-    dtypes = {_array.result_dtype(leaf.x, xp) for leaf in leaves}
-    return _array.as_array(xp.astype(total, functools.reduce(xp.result_type, dtypes), copy=False))
+    dtypes = [_array.result_dtype(leaf.x, xp) for leaf in leaves]
+    dtype = dtypes[0] if len(dtypes) == 1 else xp.result_type(*dtypes)
+    return _array.as_array(total if total.dtype == dtype else xp.astype(total, dtype))
