@@ -125,7 +125,7 @@ def _abs_sum(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace) -> Array:
     return total if leaf.factor is None else total * leaf.factor
 
 
-def _signs(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array:
+def _signs(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array:
     scale = _scale(leaf, n, xp=xp)
     arrays = leaf.x, leaf.where, leaf.weights
     if scale is None or isinstance(scale, float):
@@ -136,7 +136,7 @@ def _signs(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array:
 
 
 def _abs_sum_and_signs(
-    leaf: Leaf, n: Array | float | None, *, axes: Axes, keepdims: bool, xp: Namespace
+    leaf: Leaf, n: Array | int | None, *, axes: Axes, keepdims: bool, xp: Namespace
 ) -> tuple[Array, Array]:
     if not _array.is_eager_cpu(leaf.x, xp) or _array.records_gradient(leaf.x):
         total = _abs_sum(leaf, axes=axes, keepdims=keepdims, xp=xp)
@@ -176,30 +176,30 @@ def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     return n
 
 
-def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | float:
+def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
     """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept."""
     counts = []
     for leaf in leaves:
         n = None if leaf.where is not None else _array.extent(leaf.x, _all_axes(leaf.x, axes))
-        counts.append(float(n) if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
+        counts.append(n if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
     if axes is None:
-        counts = [n if isinstance(n, float) else xp.reshape(n, ()) for n in counts]
+        counts = [n if isinstance(n, int) else xp.reshape(n, ()) for n in counts]
     return functools.reduce(operator.add, counts)
 
 
-def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | float | None:
+def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float | None:
     """The factor of the signs: the number among the weights, over n."""
     if n is None:
         return leaf.factor
-    over = 1 / n if isinstance(n, float) else 1 / xp.where(n > 0, n, xp.ones_like(n))
+    over = 1 / n if isinstance(n, int) else 1 / xp.where(n > 0, n, xp.ones_like(n))
     return over if leaf.factor is None else over * leaf.factor
 
 
 def _finished(
-    totals: list[Array], n: Array | float | None, leaves: Sequence[Leaf], *, xp: Namespace
+    totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace
 ) -> Array:
     total = functools.reduce(operator.add, totals)
-    if isinstance(n, float):
+    if isinstance(n, int):
         total = total / n
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
         n = xp.reshape(n, total.shape) if n.shape != total.shape else n

@@ -1,7 +1,6 @@
 """Which libraries the tests run with: `pytest --backend torch --backend jax`; all that are installed by default."""
 
 import dataclasses
-import itertools
 import os
 
 import hypothesis
@@ -103,10 +102,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(
             "library", wanted, ids=[each.variant.name for each in wanted], indirect=True, scope="session"
         )
-    if "pair" in metafunc.fixturenames:
-        pairs = list(itertools.combinations(libraries(metafunc.config), 2))
-        ids = [f"{one.variant.name} and {other.variant.name}" for one, other in pairs]
-        metafunc.parametrize("pair", pairs, ids=ids)
 
 
 def pytest_collection_modifyitems(config, items):

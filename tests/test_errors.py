@@ -24,7 +24,12 @@ def refused(error, message, call, *args, **kwargs):
 class TestEveryFunction:
     @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
     def test_integers_and_booleans(self, library, function, dtype):
-        refused(TypeError, rf"`x` must have a real or complex .*got {dtype}; cast", function, library.asarray([1], dtype))
+        refused(
+            TypeError,
+            rf"`x` must have a real or complex .*got {dtype}; cast",
+            function,
+            library.asarray([1], dtype),
+        )
 
     @pytest.mark.parametrize("x", [1.0, None, "abc", b"abc", [1.0, 2.0], {"a": None}, object()])
     def test_no_arrays(self, library, function, x):
@@ -67,7 +72,13 @@ class TestEveryFunction:
         mask = library.bool(np.ones((2, 3)))
         for where in ([mask], [mask, mask, mask], {"a": mask}, mask):
             refused(ValueError, "`where` must have the structure of `x`", function, [x, x], where=where)
-        refused(ValueError, r"`weights\['a'\]` must have the structure", function, {"a": [x]}, weights={"a": {"b": x}})
+        refused(
+            ValueError,
+            r"`weights\['a'\]` must have the structure",
+            function,
+            {"a": [x]},
+            weights={"a": {"b": x}},
+        )
 
     def test_namespace(self, library, x, function):
         import array_api_strict

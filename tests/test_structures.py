@@ -44,7 +44,9 @@ def test_same_structure(library, make, leaf):
     assert same(l1.value_and_subgradient(x)[1], x)
 
 
-@pytest.mark.parametrize("make", [iter, lambda a: (each for each in a), lambda a: dict(enumerate(a)).values()])
+@pytest.mark.parametrize(
+    "make", [iter, lambda a: (each for each in a), lambda a: dict(enumerate(a)).values()]
+)
 def test_iterables_are_read_once(library, make, leaf):
     v, s = l1.value_and_subgradient(make([leaf, leaf]))
     assert to_numpy(v) == 6
@@ -64,7 +66,9 @@ def test_mask_and_weights_by_leaf(library, leaf):
 def test_mixed_dtypes_promote(library):
     if not {"float32", "float64"} <= set(library.dtypes):
         half = library.asarray([1.0], library.dtypes[0])
-        assert l1.value([half, library.asarray([2.0], "float32")]).dtype == library.asarray(0, "float32").dtype
+        assert (
+            l1.value([half, library.asarray([2.0], "float32")]).dtype == library.asarray(0, "float32").dtype
+        )
         return
     x = [library.asarray([0.1], "float32"), library.asarray([0.1], "float64")]
     v = l1.value(x)

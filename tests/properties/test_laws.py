@@ -46,7 +46,9 @@ def masked(draw, elements=numbers):
     weights = draw(
         st.none()
         | st.floats(0, 8, width=32)
-        | hnp.arrays(np.float32, draw(smaller), elements=st.floats(0, 8, width=32).filter(lambda v: v == 0 or v > 1e-4))
+        | hnp.arrays(
+            np.float32, draw(smaller), elements=st.floats(0, 8, width=32).filter(lambda v: v == 0 or v > 1e-4)
+        )
     )
     return x, mask, weights
 
@@ -84,7 +86,9 @@ class TestValueIsTheOracles:
     @given(case=masked(), reduce=st.sampled_from(["sum", "mean"]))
     def test_norm(self, library, case, reduce):
         x, mask, weights = case
-        if reduce == "mean" and (x.size == 0 or (mask is not None and not np.broadcast_to(mask, x.shape).any())):
+        if reduce == "mean" and (
+            x.size == 0 or (mask is not None and not np.broadcast_to(mask, x.shape).any())
+        ):
             return
         y, rounded = cast(library, "float32", x)
         norm = l1.subgradient_norm(y, reduce=reduce, **options(library, mask, weights))
@@ -96,14 +100,20 @@ class TestValueIsTheOracles:
         z = parts + 1j * parts[::-1]
         for dtype in set(library.dtypes) & {"complex64", "complex128"}:
             y, rounded = cast(library, dtype, z)
-            assert ulps(to_numpy(l1.value(y)), exact_value(rounded), out_dtype(dtype)) <= bound(library, dtype)
+            assert ulps(to_numpy(l1.value(y)), exact_value(rounded), out_dtype(dtype)) <= bound(
+                library, dtype
+            )
             assert np.allclose(to_numpy(l1.subgradient(y)), exact_subgradient(rounded), rtol=1e-5, atol=1e-6)
 
 
 class TestSubgradientInequality:
     """|y| >= |x| + s(y - x), for all x and y."""
 
-    @given(pair=hnp.array_shapes(max_dims=2, max_side=5).flatmap(lambda s: st.tuples(arrays(shape=s), arrays(shape=s))))
+    @given(
+        pair=hnp.array_shapes(max_dims=2, max_side=5).flatmap(
+            lambda s: st.tuples(arrays(shape=s), arrays(shape=s))
+        )
+    )
     def test_inequality(self, library, pair):
         (x, y), scale = pair, max(1, *(np.abs(p).sum() for p in pair))
         v, s = l1.value_and_subgradient(library.asarray(x, "float32"))
@@ -148,7 +158,9 @@ class TestNorm:
 class TestStructures:
     """Splitting an array changes nothing."""
 
-    @given(x=arrays(shape=st.integers(1, 40)), cut=st.integers(0, 40), reduce=st.sampled_from(["sum", "mean"]))
+    @given(
+        x=arrays(shape=st.integers(1, 40)), cut=st.integers(0, 40), reduce=st.sampled_from(["sum", "mean"])
+    )
     def test_split(self, library, x, cut, reduce):
         whole = library.asarray(x, "float32")
         parts = {"a": whole[:cut], "b": [(whole[cut:],)]}
@@ -164,7 +176,9 @@ class TestStructures:
             assert np.array_equal(to_numpy(alone), to_numpy(v), equal_nan=True)
             norm = l1.subgradient_norm(parts, reduce=reduce, where=split)
             assert np.allclose(
-                to_numpy(norm), to_numpy(l1.subgradient_norm(whole, reduce=reduce, where=where)), equal_nan=True
+                to_numpy(norm),
+                to_numpy(l1.subgradient_norm(whole, reduce=reduce, where=where)),
+                equal_nan=True,
             )
 
 
