@@ -167,14 +167,8 @@ def test_file_larger_than_memory(tmp_path):
         f"import resource; resource.setrlimit(resource.RLIMIT_DATA, ({LIMIT}, {LIMIT}));"
         "from l1_any.__main__ import main; main()"
     )
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-c", code, "compare", path, "--json", "--library", "numpy"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-    )
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = run_python(code, "compare", path, "--json", "--library", "numpy", env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     (row,) = json.loads(done.stdout)["rows"]
     assert row["result"]["value"] == 7
