@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -67,7 +68,8 @@ def _section(title: str, names: list[str]) -> str:
 
 
 def write() -> None:
-    """Write every generated page."""
-    GENERATED.mkdir(exist_ok=True)
+    """Write every generated page anew."""
+    shutil.rmtree(GENERATED, ignore_errors=True)
+    GENERATED.mkdir()
     (GENERATED / "backends.md").write_text(backends() + "\n", encoding="utf-8")
     (GENERATED / "api.rst").write_text(api() + "\n", encoding="utf-8")
