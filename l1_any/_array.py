@@ -39,13 +39,14 @@ def _library(x: object) -> str | None:
 
 
 def _find_library(x: object) -> str | None:
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, (np.ndarray, np.generic)):  # torch.compile cannot trace their union
         return "numpy"
     for library, name in (("torch", "Tensor"), ("jax", "Array"), ("dask.array", "Array")):
         module = _loaded(library)
         if module is not None and isinstance(x, getattr(module, name)):
             return library
-    return "other" if compat.is_array_api_obj(x) else None
+    # compat's look-up is cached, and torch.compile warns of every cached call: none for a mere container.
+    return "other" if hasattr(x, "shape") and compat.is_array_api_obj(x) else None
 
 
 def _is_torch(x: object) -> bool:
@@ -85,7 +86,7 @@ def namespace(x: Array) -> Namespace:
         import array_api_compat.numpy as wrapped_numpy  # loads far more than NumPy's own import
 
         return wrapped_numpy
-    if library == "torch":  # compat's own look-up is cached, and torch.compile warns of every cached call
+    if library == "torch":
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -247,10 +248,18 @@ def _is_plain_tensor(x: Array) -> bool:
     return torch.autograd.forward_ad.unpack_dual(x).tangent is None
 
 
+def _has_storage(x: Array) -> bool:
+    try:  # the tensors of torch.autograd.grad(is_grads_batched=True) look like any other but for this
+        x.untyped_storage()
+    except NotImplementedError:
+        return False
+    return True
+
+
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
     if _is_torch(x):
-        return x.device.type == "cpu" and _is_plain_tensor(x)
+        return x.device.type == "cpu" and _is_plain_tensor(x) and _has_storage(x)
     return _is_numpy(xp) or bool(compat.is_array_api_strict_namespace(xp))
 
 
