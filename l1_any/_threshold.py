@@ -44,8 +44,7 @@ def threshold(step: Threshold, weights: Array | None, dtype: DType, *, xp: Names
         step = xp.astype(step, dtype, copy=False)
     if weights is None:
         return step
-    weights = xp.astype(weights, dtype, copy=False)
-    return weights * step
+    return xp.astype(weights, dtype, copy=False) * step
 
 
 def shrink(x: Array, t: Threshold, *, xp: Namespace) -> Array:
