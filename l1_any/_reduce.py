@@ -22,7 +22,7 @@ class Leaf(NamedTuple):
 
 
 class Penalty(Protocol):
-    """What is summed for each element, and its derivative; hashed by value, for compilers to know it again."""
+    """What is summed for each element, and its derivative; hashed by value, for compilers to know it."""
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, xp: Namespace) -> Array:
         """m·w·h(x), which automatic differentiation understands."""
