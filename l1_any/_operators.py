@@ -99,8 +99,9 @@ def _blocked(
 
         def with_array(*blocks: Array, xp: Namespace) -> Array:
             *others, own = blocks
-            if own.ndim:  # one for all that is whole
-                own = own[tuple(slice(1) if axis in whole else slice(None) for axis in range(own.ndim))]
+            axes = range(others[0].ndim - own.ndim, others[0].ndim)
+            if own.ndim:  # blocks are broadcast, also along what is whole
+                own = own[tuple(slice(1) if axis in whole else slice(None) for axis in axes)]
             return kernel(*others, own, xp=xp)
 
         return _blocks.elementwise(with_array, (*arrays, step), xp=xp, whole=whole)
