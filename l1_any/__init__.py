@@ -1,6 +1,26 @@
 """The L1 penalty for every array: one value, one subgradient, one proximal step, whatever the library."""
 
+from .envelope import huber, huber_gradient
 from .functional import subgradient, subgradient_norm, value, value_and_subgradient
+from .groups import group_subgradient, group_value, prox_group
+from .optimality import strength_max, subdiff_distance
+from .proximal import project, prox, prox_elastic_net, prox_max
 
-__all__ = ["subgradient", "subgradient_norm", "value", "value_and_subgradient"]
+__all__ = [
+    "group_subgradient",
+    "group_value",
+    "huber",
+    "huber_gradient",
+    "project",
+    "prox",
+    "prox_elastic_net",
+    "prox_group",
+    "prox_max",
+    "strength_max",
+    "subdiff_distance",
+    "subgradient",
+    "subgradient_norm",
+    "value",
+    "value_and_subgradient",
+]
 __version__ = "0.1.0"

@@ -206,6 +206,21 @@ def reduce_chunks(
     return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
 
 
+def map_chunks(
+    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], whole: tuple[int, ...], xp: Namespace
+) -> Array:
+    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
+    x = arrays[0].rechunk(dict.fromkeys(whole, -1))
+    chunk_xp = namespace(x._meta)  # noqa: SLF001
+
+    def on_chunks(*chunks: Array) -> Array:
+        given = iter(chunks)
+        return kernel(*(None if a is None else next(given) for a in arrays), xp=chunk_xp)
+
+    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
+    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
+
+
 def empty_like(x: Array, xp: Namespace) -> Array:
     """Return a new contiguous array of x's shape, dtype and device, not of its subclass."""
     return xp.empty(x.shape, dtype=x.dtype, device=device(x))
@@ -227,6 +242,15 @@ def sign(x: Array, xp: Namespace) -> Array:
         torch = _loaded("torch")
         return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)  # 0 times a NaN that clamp lets through
     return xp.sign(x)
+
+
+def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
+    """Sort an array of numbers >= 0 along an axis, NaN first."""
+    if _is_jax(x) and dtype_name(x.dtype) in {"float32", "float64"}:
+        # The bits of numbers >= 0 have the same order, and XLA sorts integers on a CPU 6 times faster.
+        bits = x.view("int32" if dtype_name(x.dtype) == "float32" else "int64")
+        return xp.flip(xp.sort(bits, axis=axis), axis=axis).view(x.dtype)
+    return xp.sort(x, axis=axis, descending=True, stable=False)
 
 
 def extent(x: Array, axes: tuple[int, ...]) -> int | None:
@@ -275,7 +299,7 @@ def is_differentiated(x: Array) -> bool:
     return _is_jax(x) and _is_tracer(x)
 
 
-def detach(x: Array | None) -> Array | None:
+def detach(x: Array) -> Array:
     """Return x as a constant of automatic differentiation."""
     if _is_torch(x):
         return x.detach()
