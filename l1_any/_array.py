@@ -30,12 +30,14 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
     return sys.modules.get(library)
 
 
-def _is_torch(x: object) -> bool:
+def is_torch(x: object) -> bool:
+    """Whether x is a torch tensor."""
     torch = _loaded("torch")
     return torch is not None and isinstance(x, torch.Tensor)
 
 
-def _is_jax(x: object) -> bool:
+def is_jax(x: object) -> bool:
+    """Whether x is a JAX array, traced or not."""
     jax = _loaded("jax")
     return jax is not None and isinstance(x, jax.Array)
 
@@ -47,14 +49,14 @@ def _is_tracer(x: object) -> bool:
 def is_array(x: object) -> bool:
     """Whether x is an array of a library that follows the standard."""
     # compat's own look-up is cached, and torch.compile warns of every cached call.
-    return _is_torch(x) or bool(compat.is_array_api_obj(x))
+    return is_torch(x) or bool(compat.is_array_api_obj(x))
 
 
 def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
     if isinstance(x, np.ma.MaskedArray):
         return "a NumPy masked array; pass x.data and where=~x.mask"
-    if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
+    if is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
     return None
 
@@ -63,7 +65,7 @@ def namespace(x: Array) -> Namespace:
     """Return the array API namespace of an array, wrapped by array-api-compat where it falls short."""
     if isinstance(x, np.ndarray):
         return numpy_namespace
-    if _is_torch(x):
+    if is_torch(x):
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -82,14 +84,14 @@ def as_array(x: Array) -> Array:
 
 def device(x: Array) -> Device:
     """Return the device to create arrays on beside x; None leaves it to JAX, traced or not."""
-    if _is_jax(x):
+    if is_jax(x):
         return None
-    return x.device if _is_torch(x) else compat.device(x)
+    return x.device if is_torch(x) else compat.device(x)
 
 
 def devices(x: Array) -> Any:  # noqa: ANN401 - each library has a type of its own
     """Return what can be compared to tell whether two arrays share their devices; None while traced."""
-    if _is_jax(x):
+    if is_jax(x):
         return None if _is_tracer(x) else x.devices()
     return device(x)
 
@@ -120,14 +122,19 @@ def is_boolean(x: Array) -> bool:
 
 def result_dtype(x: Array, xp: Namespace) -> DType:
     """Return the real dtype in which a reduction of x is given."""
-    return getattr(xp, _RESULT_DTYPES[dtype_name(x.dtype)])
+    return getattr(xp, result_dtype_name(x))
+
+
+def result_dtype_name(x: Array) -> str:
+    """Return the standard's name of that dtype."""
+    return _RESULT_DTYPES[dtype_name(x.dtype)]
 
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
     """Return float64 where library and device have it, else float32."""
-    if xp is numpy_namespace or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
+    if xp is numpy_namespace or (is_torch(x) and x.device.type in {"cpu", "cuda"}):
         return xp.float64
-    if _is_jax(x):
+    if is_jax(x):
         return _loaded("jax").dtypes.canonicalize_dtype("float64")
     real = xp.__array_namespace_info__().dtypes(device=device(x), kind="real floating")
     return real.get("float64", xp.float32)
@@ -150,7 +157,7 @@ def sums_by_tree(x: Array, axes: tuple[int, ...], xp: Namespace) -> bool:
     if xp is numpy_namespace:
         inner = len(axes) == x.ndim or axes == (x.ndim - 1,)
         return not inner and dtype_name(x.dtype) == "float64"
-    return _is_jax(x) or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    return is_jax(x) or dtype_name(accumulator_dtype(x, xp)) == "float32"
 
 
 def empty_like(x: Array, xp: Namespace) -> Array:
@@ -170,7 +177,7 @@ def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Na
 
 def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
-    if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
+    if is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
         return torch.where(torch.isnan(x), x, torch.sign(x))
     return xp.sign(x)
@@ -201,33 +208,43 @@ def _is_plain_tensor(x: Array) -> bool:
 
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
-    if _is_torch(x):
+    if is_torch(x):
         return x.device.type == "cpu" and _is_plain_tensor(x)
     return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
 
 
 def records_gradient(x: Array | None) -> bool:
     """Whether torch's eager autograd records what is done to x."""
-    return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+    return is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+
+
+def is_traced(x: Array) -> bool:
+    """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
+    if is_torch(x):
+        return not _is_plain_tensor(x)
+    return is_jax(x) and _is_tracer(x)
+
+
+def is_lazy(x: Array) -> bool:
+    """Whether looking at x's values would start a computation, or cannot be done."""
+    return is_traced(x) or compat.is_dask_array(x)
 
 
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    if _is_torch(x):
-        return records_gradient(x) or not _is_plain_tensor(x)
-    return _is_jax(x) and _is_tracer(x)
+    return records_gradient(x) or is_traced(x)
 
 
 def detach(x: Array | None) -> Array | None:
     """Return x as a constant of automatic differentiation."""
-    if _is_torch(x):
+    if is_torch(x):
         return x.detach()
-    return _loaded("jax").lax.stop_gradient(x) if _is_jax(x) else x
+    return _loaded("jax").lax.stop_gradient(x) if is_jax(x) else x
 
 
 def compiled(function: Callable[..., Any], x: Array, static: tuple[str, ...]) -> Callable[..., Any]:
     """Return the function, compiled where x is a JAX array that would be worked on one operation a time."""
-    if not _is_jax(x) or _is_tracer(x):
+    if not is_jax(x) or _is_tracer(x):
         return function
     if function not in _JITTED:
         _JITTED[function] = _loaded("jax").jit(function, static_argnames=static)

@@ -25,6 +25,11 @@ def value(leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp:
     return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp)
 
 
+def sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace) -> tuple[Array, Array]:
+    """Both reductions of all of every leaf, from one reading; the mean of nothing is NaN."""
+    return _run(_sum_and_mean, leaves, xp=xp)  # type: ignore[no-any-return]
+
+
 def subgradient(leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace) -> list[Array]:
     """m·w·s of each leaf, over n for a mean."""
     return _run(_subgradient, _constants(leaves), axes=axes, mean=mean, xp=xp)  # type: ignore[no-any-return]
@@ -41,6 +46,16 @@ def value_and_subgradient(
 def subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
     """√Σ (m·w)² over x ≠ 0, over n for a mean."""
     return _run(_subgradient_norm, _constants(leaves), mean=mean, xp=xp)
+
+
+def norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    """√Σ (m·w·x)², over n for a mean."""
+    return _run(_norm, _constants(leaves), mean=mean, xp=xp)
+
+
+def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    """Σ m·w·x, in the accumulator's dtype."""
+    return _run(_dot, _constants(leaves), xp=xp)
 
 
 def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:  # noqa: ANN401
@@ -63,6 +78,15 @@ def _value(leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp
     return _finished(totals, n, leaves, xp=xp)
 
 
+def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace) -> tuple[Array, Array]:
+    totals = [_leafwise(_abs_sum, leaf, axes=None, keepdims=False, xp=xp) for leaf in leaves]
+    n = _count(leaves, axes=None, xp=xp)
+    total = _finished(totals, None, leaves, xp=xp)
+    if isinstance(n, float) and n == 0:
+        return total, _array.full((), float("nan"), total.dtype, total, xp)
+    return total, _finished(totals, n, leaves, xp=xp)
+
+
 def _subgradient(leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace) -> list[Array]:
     n = _count(leaves, axes=axes, xp=xp) if mean else None
     return [_leafwise(_signs, leaf, n, xp=xp) for leaf in leaves]
@@ -77,9 +101,22 @@ def _value_and_subgradient(
 
 
 def _subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    return _root(_SUM_OF_SQUARED_SIGNS, leaves, mean=mean, xp=xp)
+
+
+def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    return _root(_SUM_OF_SQUARES, leaves, mean=mean, xp=xp)
+
+
+def _root(kernel: _blocks.Kernel, leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
     n = _count(leaves, axes=None, xp=xp) if mean else None
-    squares = [_leafwise(_square_sum, leaf, xp=xp) for leaf in leaves]
+    squares = [_leafwise(_total, leaf, kernel=kernel, power=2, xp=xp) for leaf in leaves]
     return _finished([xp.sqrt(functools.reduce(operator.add, squares))], n, leaves, xp=xp)
+
+
+def _dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    totals = [_leafwise(_total, leaf, kernel=_SUM_OF_PRODUCTS, power=1, xp=xp) for leaf in leaves]
+    return _array.as_array(functools.reduce(operator.add, totals))
 
 
 def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
@@ -103,6 +140,8 @@ def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
 
 _SUM_OF_MAGNITUDES = _sum_of(_formula.magnitudes)
 _SUM_OF_SQUARED_SIGNS = _sum_of(_formula.squared_signs)
+_SUM_OF_SQUARES = _sum_of(_formula.squares)
+_SUM_OF_PRODUCTS = _sum_of(_formula.products)
 _SUM_OF_SELECTED = _sum_of(_formula.count)
 
 
@@ -162,11 +201,11 @@ def _abs_sum_and_signs(
     return total if leaf.factor is None else total * leaf.factor, s
 
 
-def _square_sum(leaf: Leaf, *, xp: Namespace) -> Array:
+def _total(leaf: Leaf, *, kernel: _blocks.Kernel, power: int, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
     axes = _all_axes(leaf.x, None)
-    (square,) = _blocks.reduce(_SUM_OF_SQUARED_SIGNS, arrays, axes=axes, keepdims=False, xp=xp)
-    return square if leaf.factor is None else square * (leaf.factor * leaf.factor)
+    (total,) = _blocks.reduce(kernel, arrays, axes=axes, keepdims=False, xp=xp)
+    return total if leaf.factor is None else total * leaf.factor**power
 
 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
