@@ -22,6 +22,7 @@ _RESULT_DTYPES = {
     "complex64": "float32",
     "complex128": "float64",
 }
+_NO_ARRAYS = {bool, int, float, str, list, tuple, dict, type(None)}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -49,7 +50,9 @@ def _is_tracer(x: object) -> bool:
 def is_array(x: object) -> bool:
     """Whether x is an array of a library that follows the standard."""
     # compat's own look-up is cached, and torch.compile warns of every cached call.
-    return is_torch(x) or bool(compat.is_array_api_obj(x))
+    if is_torch(x):
+        return True
+    return type(x) not in _NO_ARRAYS and bool(compat.is_array_api_obj(x))
 
 
 def why_unsupported(x: Array) -> str | None:

@@ -178,7 +178,9 @@ class Pipeline:
 
     def _losses(self, weighted: list[Weighted]) -> list[tuple[Any, str, bool]]:
         """Return what is to be called: the base loss, and the terms that have a weight."""
-        called = [(t.regularizer, str(t.name), t.background) for t, weight in weighted if not _is_zero(weight)]
+        called = [
+            (t.regularizer, str(t.name), t.background) for t, weight in weighted if not _is_zero(weight)
+        ]
         return [(self.base_loss, BASE, False), *called]
 
     def _assembled(

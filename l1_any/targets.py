@@ -106,7 +106,9 @@ class Delta(_OfLogprobs):
         out = []
         for leaf, reference in zip(leaves, self._references(batch), strict=True):
             x = _selected(leaf, batch)
-            there = batch.xp.astype(_formula.selected(reference, leaf.where, xp=batch.xp), x.dtype, copy=False)
+            there = batch.xp.astype(
+                _formula.selected(reference, leaf.where, xp=batch.xp), x.dtype, copy=False
+            )
             out.append(leaf._replace(x=x - there))
         return out
 

@@ -70,7 +70,9 @@ class Term:
         if not _array.is_array(weight) or isinstance(weight, np.generic):
             return _number(weight, self.name)
         if tuple(weight.shape):
-            raise ValueError(f"The weight of term {self.name!r} must be 0-d, got shape {tuple(weight.shape)}.")
+            raise ValueError(
+                f"The weight of term {self.name!r} must be 0-d, got shape {tuple(weight.shape)}."
+            )
         return weight
 
 
@@ -120,7 +122,9 @@ def unique(base: Any, terms: tuple[Term, ...]) -> None:  # noqa: ANN401
     names = {report.BASE}
     for i, term in enumerate(terms):
         if not isinstance(term, Term):
-            raise TypeError(f"`terms[{i}]` must be a Term, got {type(term).__name__}; write Term(it, weight=...).")
+            raise TypeError(
+                f"`terms[{i}]` must be a Term, got {type(term).__name__}; write Term(it, weight=...)."
+            )
         if term.name in names:
             raise ValueError(f"Term names must differ, got {term.name!r} twice; give one a `name=`.")
         names.add(str(term.name))
