@@ -85,7 +85,9 @@ class TargetRegularizer:
         penalty = self._penalty()
         total, mean = raw, raw_mean = _reduce.sum_and_mean(leaves, xp=xp, penalty=penalty)
         if penalty is not MAGNITUDE:
-            raw, raw_mean = _reduce.sum_and_mean([leaf._replace(x=_array.detach(leaf.x)) for leaf in leaves], xp=xp)
+            raw, raw_mean = _reduce.sum_and_mean(
+                [leaf._replace(x=_array.detach(leaf.x)) for leaf in leaves], xp=xp
+            )
         metrics = {"l1_raw": _array.detach(raw), "l1_mean": _array.detach(raw_mean)}
         return mean if self._mean else total, metrics
 
