@@ -1,7 +1,7 @@
 """Automatic differentiation: ties a value to the gradient that we give for it, and asks for that of others.
 
-Under a transformation (JAX, torch.func, torch.compile) `_formula.differentiable_abs` does this. Left is torch's
-eager autograd, for which a graph of elementwise nodes would keep temporaries of the array's size.
+Under a transformation (JAX, torch.func, torch.compile) `_formula.differentiable_abs` does this. Left is
+torch's eager autograd, for which a graph of elementwise nodes would keep temporaries of the array's size.
 """
 
 import contextlib

@@ -18,8 +18,8 @@ def is_convertible(value: object) -> bool:
 def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
     """Return a value as an array of the library and device of another array.
 
-    An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating takes
-    the result dtype of ``like``.
+    An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating
+    takes the result dtype of ``like``.
     """
     if _array.is_torch(like) and hasattr(value, "to_torch"):
         value = value.to_torch()
@@ -75,8 +75,8 @@ def to_floats(tree: Any) -> Any:  # noqa: ANN401
 
     Notes
     -----
-    The arrays are stacked on their devices: one transfer for each device (and each dtype class), whatever their
-    number. This waits for the device, and computes what is lazy.
+    The arrays are stacked on their devices: one transfer for each device (and each dtype class), whatever
+    their number. This waits for the device, and computes what is lazy.
 
     Examples
     --------

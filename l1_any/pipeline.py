@@ -29,8 +29,8 @@ class Pipeline:
     terms : iterable of Term
         With names that differ.
     track_grad_norms : bool, optional
-        Report the norm of each gradient with respect to the log-probabilities, its cosine with the base's, and the
-        norm of their sum.
+        Report the norm of each gradient with respect to the log-probabilities, its cosine with the base's,
+        and the norm of their sum.
 
     Raises
     ------
@@ -39,9 +39,10 @@ class Pipeline:
 
     Notes
     -----
-    A gradient is what a term's ``subgradient`` says, if it has that method; else that of torch's or JAX's automatic
-    differentiation, from the one forward pass that made its value. One that cannot be had is an error. Logger
-    ``"l1_any"`` gets one record per term at level DEBUG; unless that is enabled nothing waits for the device.
+    A gradient is what a term's ``subgradient`` says, if it has that method; else that of torch's or JAX's
+    automatic differentiation, from the one forward pass that made its value. One that cannot be had is an
+    error. Logger ``"l1_any"`` gets one record per term at level DEBUG; unless that is enabled nothing waits
+    for the device.
 
     Examples
     --------

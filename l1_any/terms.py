@@ -23,8 +23,8 @@ class Term:
     Parameters
     ----------
     regularizer : Regularizer or callable
-        An object with ``compute(data, logprobs)``, or a function of that form, ``async`` too; it returns a scalar or
-        a pair of a scalar and a mapping of metrics.
+        An object with ``compute(data, logprobs)``, or a function of that form, ``async`` too; it returns a
+        scalar or a pair of a scalar and a mapping of metrics.
     weight : float or callable, optional
         A finite number >= 0, or a pure function of the step that returns one (see `l1_any.schedules`). At the
         number 0 the term is not called.
