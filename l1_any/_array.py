@@ -31,14 +31,12 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
     return sys.modules.get(library)
 
 
-def is_torch(x: object) -> bool:
-    """Whether x is a torch tensor."""
+def _is_torch(x: object) -> bool:
     torch = _loaded("torch")
     return torch is not None and isinstance(x, torch.Tensor)
 
 
-def is_jax(x: object) -> bool:
-    """Whether x is a JAX array, traced or not."""
+def _is_jax(x: object) -> bool:
     jax = _loaded("jax")
     return jax is not None and isinstance(x, jax.Array)
 
@@ -50,7 +48,7 @@ def _is_tracer(x: object) -> bool:
 def is_array(x: object) -> bool:
     """Whether x is an array of a library that follows the standard."""
     # compat's own look-up is cached, and torch.compile warns of every cached call.
-    if is_torch(x):
+    if _is_torch(x):
         return True
     return type(x) not in _NO_ARRAYS and bool(compat.is_array_api_obj(x))
 
@@ -59,7 +57,7 @@ def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
     if isinstance(x, np.ma.MaskedArray):
         return "a NumPy masked array; pass x.data and where=~x.mask"
-    if is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
+    if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
     return None
 
@@ -68,7 +66,7 @@ def namespace(x: Array) -> Namespace:
     """Return the array API namespace of an array, wrapped by array-api-compat where it falls short."""
     if isinstance(x, np.ndarray):
         return numpy_namespace
-    if is_torch(x):
+    if _is_torch(x):
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -87,14 +85,14 @@ def as_array(x: Array) -> Array:
 
 def device(x: Array) -> Device:
     """Return the device to create arrays on beside x; None leaves it to JAX, traced or not."""
-    if is_jax(x):
+    if _is_jax(x):
         return None
-    return x.device if is_torch(x) else compat.device(x)
+    return x.device if _is_torch(x) else compat.device(x)
 
 
 def devices(x: Array) -> Any:  # noqa: ANN401 - each library has a type of its own
     """Return what can be compared to tell whether two arrays share their devices; None while traced."""
-    if is_jax(x):
+    if _is_jax(x):
         return None if _is_tracer(x) else x.devices()
     return device(x)
 
@@ -138,9 +136,9 @@ def result_dtype_name(x: Array) -> str:
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
     """Return float64 where library and device have it, else float32."""
-    if xp is numpy_namespace or (is_torch(x) and x.device.type in {"cpu", "cuda"}):
+    if xp is numpy_namespace or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
         return xp.float64
-    if is_jax(x):
+    if _is_jax(x):
         return _loaded("jax").dtypes.canonicalize_dtype("float64")
     real = xp.__array_namespace_info__().dtypes(device=device(x), kind="real floating")
     return real.get("float64", xp.float32)
@@ -160,9 +158,9 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
     XLA adds runs of numbers one by one. So do others along any but the last axis, and torch in runs along that
     one, which matters where the terms are as wide as the accumulator.
     """
-    if is_jax(x):
+    if _is_jax(x):
         return "tree"
-    if not axes or (is_torch(x) and not _is_plain_tensor(x)):
+    if not axes or (_is_torch(x) and not _is_plain_tensor(x)):
         return "library"  # under torch.compile, left to fuse
     wide = (
         dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
@@ -173,7 +171,7 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
 
 def is_chunked(x: Array) -> bool:
     """Whether x is a lazy array made of chunks (Dask)."""
-    return bool(compat.is_dask_array(x)) if "dask" in sys.modules and not is_torch(x) else False
+    return bool(compat.is_dask_array(x)) if "dask" in sys.modules and not _is_torch(x) else False
 
 
 def reduce_chunks(
@@ -190,9 +188,16 @@ def reduce_chunks(
 
     lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
     meta = chunk_xp.empty((0,) * x.ndim, dtype=accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
-    present = [a for a in arrays if a is not None]
+    present = [_in_chunks_of(x, a) for a in arrays if a is not None]
     sums = _loaded("dask.array").map_blocks(partial, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
     return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
+
+
+def _in_chunks_of(x: Array, a: Array) -> Array:
+    """Return a with x's chunks, which `map_blocks` takes for granted; what is unknown is left as it is."""
+    if extent(x, tuple(range(x.ndim))) is None or extent(a, tuple(range(a.ndim))) is None:
+        return a
+    return _loaded("dask.array").broadcast_to(a, x.shape).rechunk(x.chunks)
 
 
 def empty_like(x: Array, xp: Namespace) -> Array:
@@ -212,7 +217,7 @@ def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Na
 
 def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
-    if is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
+    if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
         return torch.where(torch.isnan(x), x, torch.sign(x))
     return xp.sign(x)
@@ -243,21 +248,28 @@ def _is_plain_tensor(x: Array) -> bool:
 
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
-    if is_torch(x):
+    if _is_torch(x):
         return x.device.type == "cpu" and _is_plain_tensor(x)
     return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
 
 
 def records_gradient(x: Array | None) -> bool:
     """Whether torch's eager autograd records what is done to x."""
-    return is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+    return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+
+
+def autodiff(x: Array) -> Literal["torch", "jax"] | None:
+    """Name the library that differentiates functions of x, if it is one that does."""
+    if _is_torch(x):
+        return "torch"
+    return "jax" if _is_jax(x) else None
 
 
 def is_traced(x: Array) -> bool:
     """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
-    if is_torch(x):
+    if _is_torch(x):
         return not _is_plain_tensor(x)
-    return is_jax(x) and _is_tracer(x)
+    return _is_jax(x) and _is_tracer(x)
 
 
 def is_lazy(x: Array) -> bool:
@@ -272,14 +284,14 @@ def is_differentiated(x: Array) -> bool:
 
 def detach(x: Array | None) -> Array | None:
     """Return x as a constant of automatic differentiation."""
-    if is_torch(x):
+    if _is_torch(x):
         return x.detach()
-    return _loaded("jax").lax.stop_gradient(x) if is_jax(x) else x
+    return _loaded("jax").lax.stop_gradient(x) if _is_jax(x) else x
 
 
 def compiled(function: Callable[..., Any], x: Array, static: tuple[str, ...]) -> Callable[..., Any]:
     """Return the function, compiled where x is a JAX array that would be worked on one operation a time."""
-    if not is_jax(x) or _is_tracer(x):
+    if not _is_jax(x) or _is_tracer(x):
         return function
     if function not in _JITTED:
         _JITTED[function] = _loaded("jax").jit(function, static_argnames=static)

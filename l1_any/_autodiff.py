@@ -55,12 +55,12 @@ class NotConnectedError(ValueError):
 
 def is_available(x: Array) -> bool:
     """Whether the library of x differentiates functions of it."""
-    return _array.is_torch(x) or _array.is_jax(x)
+    return _array.autodiff(x) is not None
 
 
 def by_graph(x: Array) -> bool:
     """Whether a gradient is found in the graph that torch recorded, with no transformation of the function."""
-    return _array.is_torch(x) and not _array.is_traced(x)
+    return _array.autodiff(x) == "torch" and not _array.is_traced(x)
 
 
 def inputs(arrays: Sequence[Array]) -> list[Array]:
@@ -97,7 +97,7 @@ def transformed_gradient(
     function: Callable[[list[Array]], tuple[Array, T]], arrays: Sequence[Array]
 ) -> tuple[Array, T, list[Array]]:
     """Return value, auxiliary output and gradient of ``function(arrays)``, from one forward pass."""
-    vjp = sys.modules["jax"].vjp if _array.is_jax(arrays[0]) else sys.modules["torch"].func.vjp
+    vjp = sys.modules["jax"].vjp if _array.autodiff(arrays[0]) == "jax" else sys.modules["torch"].func.vjp
 
     def checked(*arrays: Array) -> tuple[Array, T]:
         value, aux = function(list(arrays))
@@ -113,7 +113,7 @@ def transformed_gradient(
 def carried(function: Callable[[], T], like: Array) -> Callable[[], T]:
     """Return the function, to be called in another thread with the context and gradient mode of this one."""
     context = contextvars.copy_context()
-    if not _array.is_torch(like):
+    if _array.autodiff(like) != "torch":
         return functools.partial(context.run, function)
     torch = sys.modules["torch"]
     mode = torch.is_grad_enabled()

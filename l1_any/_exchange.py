@@ -21,7 +21,7 @@ def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
     An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating
     takes the result dtype of ``like``.
     """
-    if _array.is_torch(like) and hasattr(value, "to_torch"):
+    if _array.autodiff(like) == "torch" and hasattr(value, "to_torch"):
         value = value.to_torch()
     if _array.is_array(value) and _array.namespace(value) is xp:
         here, there = _array.devices(like), _array.devices(value)
@@ -42,7 +42,7 @@ def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
 
 def to_host(x: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
     """Return the values of an array, or of lists of numbers, in NumPy."""
-    if _array.is_torch(x):
+    if _array.autodiff(x) == "torch":
         x = x.detach().cpu()
         return np.asarray(x.float() if _array.dtype_name(x.dtype) == "bfloat16" else x)
     if compat.is_cupy_array(x):
