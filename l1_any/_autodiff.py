@@ -59,12 +59,12 @@ def is_available(x: Array) -> bool:
 
 
 def by_graph(x: Array) -> bool:
-    """Whether a gradient is found in the graph that torch recorded, with no transformation of the function."""
+    """Whether torch records what is done to x, so that no function need be transformed."""
     return _array.autodiff(x) == "torch" and not _array.is_traced(x)
 
 
 def inputs(arrays: Sequence[Array]) -> list[Array]:
-    """Return torch tensors for a function to record what it does to them; the caller's are left as they are."""
+    """Return tensors that record what is done to them; the caller's own are left as they are."""
     return [x if x.requires_grad else x.detach().requires_grad_() for x in arrays]
 
 

@@ -89,10 +89,9 @@ def to_floats(tree: Any) -> Any:  # noqa: ANN401
     arrays: list[Array] = []
     nest = _collect(tree, "tree", arrays)
     places: dict[Any, list[int]] = {}
+    arrays = [_widest(x) for x in arrays]
     for i, x in enumerate(arrays):
         xp = _array.namespace(x)
-        if _array.is_floating(x) and not _array.is_complex(x):
-            arrays[i] = x = _array.widest(_array.detach(x), xp)
         places.setdefault((xp.__name__, str(_array.devices(x)), _array.dtype_name(x.dtype)), []).append(i)
     floats = [0.0] * len(arrays)
     for indices in places.values():
@@ -101,6 +100,11 @@ def to_floats(tree: Any) -> Any:  # noqa: ANN401
         for i, number in zip(indices, to_host(stacked).tolist(), strict=True):
             floats[i] = float(number)
     return _filled(nest, floats)
+
+
+def _widest(x: Array) -> Array:
+    real = _array.is_floating(x) and not _array.is_complex(x)
+    return _array.widest(_array.detach(x), _array.namespace(x)) if real else x
 
 
 class _Slot:

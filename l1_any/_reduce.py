@@ -187,8 +187,7 @@ def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Pe
     kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _sum_of(penalty.terms)
 
     def compute(*arrays: Array | None) -> Array:
-        total = _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
-        return total
+        return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
         shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))

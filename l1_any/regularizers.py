@@ -87,7 +87,8 @@ class L1Regularizer(TargetRegularizer):
 class SoftL1Regularizer(TargetRegularizer):
     r"""L1 penalty without the kink: quadratic near 0.
 
-    .. math:: h(x) = \begin{cases} x^2/(2\delta) & |x| \le \delta \\ |x| - \delta/2 & \text{otherwise} \end{cases}
+    .. math:: h(x) = \begin{cases} x^2/(2\delta) & |x| \le \delta \\
+              |x| - \delta/2 & \text{otherwise} \end{cases}
 
     in the place of :math:`|x|` in `L1Regularizer`; below it by at most :math:`\delta/2`, so L1 as
     :math:`\delta \to 0`.
