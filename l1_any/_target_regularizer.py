@@ -95,8 +95,8 @@ class TargetRegularizer:
     def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:  # noqa: ANN401
         r"""Return the derivative of the penalty with respect to ``logprobs``.
 
-        :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1 for
-        ``"logprobs"`` and ``"delta"``, :math:`e^{\text{lp}}` for ``"probs"``, and 0 for a field, which is
+        :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1
+        for ``"logprobs"`` and ``"delta"``, :math:`e^{\text{lp}}` for ``"probs"``, and 0 for a field, which is
         data.
 
         Parameters

@@ -194,7 +194,7 @@ class Pipeline:
             parts.append((weight, evaluation.gradient))
             reports[str(term.name)] = _term_report(evaluation, weight, contribution, base, batch)
             _log(str(term.name), evaluation, reports[str(term.name)].contribution, batch)
-        gradient = None if base.gradient is None else gradients.combined(parts, batch)
+        gradient: ArrayTree = None if base.gradient is None else gradients.combined(parts, batch)
         total = _array.as_array(total)
         report = Report(
             total=_array.detach(total),
