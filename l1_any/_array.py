@@ -146,7 +146,12 @@ def is_boolean(x: Array) -> bool:
 
 def result_dtype(x: Array, xp: Namespace) -> DType:
     """Return the real dtype in which a reduction of x is given."""
-    return getattr(xp, _RESULT_DTYPES[dtype_name(x.dtype)])
+    return getattr(xp, result_dtype_name(x))
+
+
+def result_dtype_name(x: Array) -> str:
+    """Return the standard's name of that dtype."""
+    return _RESULT_DTYPES[dtype_name(x.dtype)]
 
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
@@ -175,7 +180,9 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
     """
     if _is_jax(x):
         return "tree"
-    wide = dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    wide = (
+        dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    )
     if not wide or not axes or (_is_torch(x) and not _is_plain_tensor(x)):
         return "library"  # under torch.compile, left to fuse
     pairwise = _is_numpy(xp) and (len(axes) == x.ndim or axes == (x.ndim - 1,))
@@ -185,40 +192,6 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
 def is_chunked(x: Array) -> bool:
     """Whether x is a lazy array made of chunks (Dask)."""
     return _library(x) == "dask.array"
-
-
-def reduce_chunks(
-    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], axes: tuple[int, ...], *, keepdims: bool
-) -> Array:
-    """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
-    x = arrays[0]
-    chunk_xp = namespace(x._meta)  # noqa: SLF001 - what Dask's protocol calls the chunks' type
-
-    def partial(*chunks: Array) -> Array:
-        given = iter(chunks)
-        whole = (None if a is None else next(given) for a in arrays)
-        return kernel(*whole, axes=axes, keepdims=True, xp=chunk_xp)
-
-    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
-    meta = chunk_xp.empty((0,) * x.ndim, dtype=accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
-    present = [a for a in arrays if a is not None]
-    sums = _loaded("dask.array").map_blocks(partial, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
-    return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
-
-
-def map_chunks(
-    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], whole: tuple[int, ...], xp: Namespace
-) -> Array:
-    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
-    x = arrays[0].rechunk(dict.fromkeys(whole, -1))
-    chunk_xp = namespace(x._meta)  # noqa: SLF001
-
-    def on_chunks(*chunks: Array) -> Array:
-        given = iter(chunks)
-        return kernel(*(None if a is None else next(given) for a in arrays), xp=chunk_xp)
-
-    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
-    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
 
 
 def empty_like(x: Array, xp: Namespace) -> Array:
@@ -240,7 +213,9 @@ def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
-        return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)  # 0 times a NaN that clamp lets through
+        return torch.add(
+            torch.sign(x), torch.clamp(x, -1, 1), alpha=0
+        )  # 0 times a NaN that clamp lets through
     return xp.sign(x)
 
 
@@ -292,11 +267,28 @@ def records_gradient(x: Array | None) -> bool:
     return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
 
 
+def autodiff(x: Array) -> Literal["torch", "jax"] | None:
+    """Name the library that differentiates functions of x, if it is one that does."""
+    if _is_torch(x):
+        return "torch"
+    return "jax" if _is_jax(x) else None
+
+
+def is_traced(x: Array) -> bool:
+    """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
+    if _is_torch(x):
+        return not _is_plain_tensor(x)
+    return _is_jax(x) and _is_tracer(x)
+
+
+def is_lazy(x: Array) -> bool:
+    """Whether looking at x's values would start a computation, or cannot be done."""
+    return is_traced(x) or is_chunked(x)
+
+
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    if _is_torch(x):
-        return records_gradient(x) or not _is_plain_tensor(x)
-    return _is_jax(x) and _is_tracer(x)
+    return records_gradient(x) or is_traced(x)
 
 
 def detach(x: Array) -> Array:

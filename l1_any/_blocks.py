@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from . import _array
+from . import _array, _chunks
 from ._typing import Array, Namespace
 
 Arrays = tuple[Array, ...]
@@ -26,7 +26,7 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
         def chunk(*arrays: Array, **options: Any) -> Array:  # noqa: ANN401
             return reduce(kernel, arrays, **options)
 
-        return _array.reduce_chunks(chunk, arrays, axes, keepdims=keepdims)
+        return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
     total = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _views(arrays, xp), axes, xp)

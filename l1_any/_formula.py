@@ -65,6 +65,20 @@ def squared_signs(x: Array, where: Array | None, weights: Array | None, *, xp: N
     return terms * w * w
 
 
+def products(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """m·w·x, in the accumulator's precision."""
+    terms = _array.widest(selected(x, where, xp=xp), xp)
+    if weights is None:
+        return terms
+    return terms * _array.widest(selected(weights, where, xp=xp), xp)
+
+
+def squares(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """(m·w·x)² of a real x, in the accumulator's precision."""
+    terms = products(x, where, weights, xp=xp)
+    return terms * terms
+
+
 def scaled_signs(
     x: Array, where: Array | None, weights: Array | None, scale: Array | float | None, *, xp: Namespace
 ) -> Array:

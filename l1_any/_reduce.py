@@ -64,6 +64,13 @@ def value(
     return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp, penalty=penalty)
 
 
+def sum_and_mean(
+    leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty = MAGNITUDE
+) -> tuple[Array, Array]:
+    """Both reductions of all of every leaf, from one reading; the mean of nothing is NaN."""
+    return _run(_sum_and_mean, leaves, xp=xp, penalty=penalty)  # type: ignore[no-any-return]
+
+
 def subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty = MAGNITUDE
 ) -> list[Array]:
@@ -82,7 +89,21 @@ def value_and_subgradient(
 
 def subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
     """√Σ (m·w)² over x ≠ 0, over n for a mean."""
-    return _run(_subgradient_norm, _constants(leaves), mean=mean, xp=xp)
+    return norm(leaves, mean=mean, xp=xp, squares=_formula.squared_signs)
+
+
+def norm(
+    leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array] = _formula.squares
+) -> Array:
+    """√Σ (m·w·x)², over n for a mean; or of other squares of each element."""
+    return _run(_norm, _constants(leaves), mean=mean, xp=xp, squares=squares)
+
+
+def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    """Σ m·w·x, in the accumulator's dtype."""
+    leaves = _constants(leaves)
+    totals = [_leafwise(_constant_total, leaf, terms=_formula.products, xp=xp) for leaf in leaves]
+    return _array.as_array(functools.reduce(operator.add, totals))
 
 
 def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:  # noqa: ANN401
@@ -108,6 +129,15 @@ def _value(
     return _finished(totals, n, leaves, xp=xp)
 
 
+def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> tuple[Array, Array]:
+    totals = [_leafwise(_total, leaf, axes=None, keepdims=False, xp=xp, penalty=penalty) for leaf in leaves]
+    n = _count(leaves, axes=None, xp=xp)
+    total = _finished(totals, None, leaves, xp=xp)
+    if isinstance(n, float) and n == 0:
+        return total, _array.full((), float("nan"), total.dtype, total, xp)
+    return total, _finished(totals, n, leaves, xp=xp)
+
+
 def _subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty
 ) -> list[Array]:
@@ -123,10 +153,10 @@ def _value_and_subgradient(
     return _finished([total for total, _ in both], n, leaves, xp=xp), [s for _, s in both]
 
 
-def _subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
     n = _count(leaves, axes=None, xp=xp) if mean else None
-    squares = [_leafwise(_square_sum, leaf, xp=xp) for leaf in leaves]
-    return _finished([xp.sqrt(functools.reduce(operator.add, squares))], n, leaves, xp=xp)
+    totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
+    return _finished([xp.sqrt(functools.reduce(operator.add, totals))], n, leaves, xp=xp)
 
 
 def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
@@ -149,7 +179,6 @@ def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
 
 
 _SUM_OF_MAGNITUDES = _sum_of(_formula.magnitudes)
-_SUM_OF_SQUARED_SIGNS = _sum_of(_formula.squared_signs)
 _SUM_OF_SELECTED = _sum_of(_formula.count)
 
 
@@ -213,11 +242,11 @@ def _abs_sum_and_signs(
     return total if leaf.factor is None else total * leaf.factor, s
 
 
-def _square_sum(leaf: Leaf, *, xp: Namespace) -> Array:
+def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int = 1, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
     axes = _all_axes(leaf.x, None)
-    square = _blocks.reduce(_SUM_OF_SQUARED_SIGNS, arrays, axes=axes, keepdims=False, xp=xp)
-    return square if leaf.factor is None else square * (leaf.factor * leaf.factor)
+    total = _blocks.reduce(_sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
+    return total if leaf.factor is None else total * leaf.factor**power
 
 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
@@ -246,9 +275,7 @@ def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float
     return over if leaf.factor is None else over * leaf.factor
 
 
-def _finished(
-    totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace
-) -> Array:
+def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     total = functools.reduce(operator.add, totals)
     if isinstance(n, int):
         total = total / n
