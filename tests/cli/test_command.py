@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -152,12 +153,7 @@ def test_without_the_extra_it_says_which_one_to_install(missing):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits private memory alone")
-def test_file_larger_than_memory(command, tmp_path):
-    import resource
-
-    def limit_memory():  # that of the process itself, beside mapped files
-        resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
-
+def test_file_larger_than_memory(tmp_path):
     elements = LIMIT // 2  # the file is twice as large as the limit
     path = tmp_path / "sparse.npy"
     with path.open("wb") as stream:
@@ -167,15 +163,12 @@ def test_file_larger_than_memory(command, tmp_path):
         stream.truncate(start + 4 * elements)
         stream.seek(start + 3 * elements)
         stream.write(np.float32([-3, 4]).tobytes())
-    done = command(
-        "compare",
-        path,
-        "--json",
-        "--library",
-        "numpy",
-        preexec_fn=limit_memory,
-        env={"OPENBLAS_NUM_THREADS": "1"},
+    code = (  # limits the memory of the process itself, beside mapped files
+        f"import resource; resource.setrlimit(resource.RLIMIT_DATA, ({LIMIT}, {LIMIT}));"
+        "from l1_any.__main__ import main; main()"
     )
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = run_python(code, "compare", path, "--json", "--library", "numpy", env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     (row,) = json.loads(done.stdout)["rows"]
     assert row["result"]["value"] == 7
