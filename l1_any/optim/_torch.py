@@ -170,7 +170,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         self.inner_optimizer.zero_grad(set_to_none)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group to the inner optimizer, with its own ``"strength"`` and ``"group_axis"`` if it has them."""
+        """Add a group to the inner optimizer; its own ``"strength"`` and ``"group_axis"`` are kept."""
         self.inner_optimizer.add_param_group(param_group)
         self.param_groups[-1].setdefault("strength_step", self.param_groups[0]["strength_step"])
         self._admit(len(self.param_groups) - 1)
