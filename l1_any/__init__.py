@@ -4,8 +4,10 @@ import importlib
 from types import ModuleType
 
 from .functional import subgradient, subgradient_norm, value, value_and_subgradient
+from .groups import prox_group
+from .proximal import prox
 
-__all__ = ["optim", "subgradient", "subgradient_norm", "value", "value_and_subgradient"]
+__all__ = ["optim", "prox", "prox_group", "subgradient", "subgradient_norm", "value", "value_and_subgradient"]
 __version__ = "0.1.0"
 
 

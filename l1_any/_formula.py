@@ -8,7 +8,7 @@ TREE_FAN_IN = 8
 
 
 def sign(x: Array, *, xp: Namespace) -> Array:
-    """s in ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
+    """S in ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
     if not _array.is_complex(x):
         return _array.sign(x, xp)
     re, im = xp.real(x), xp.imag(x)
