@@ -80,9 +80,9 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     >>> import torch
     >>> import l1_any as l1
     >>> model = torch.nn.Linear(20, 1)
-    >>> inner = torch.optim.AdamW(model.named_parameters(), lr=0.1)
-    >>> opt = l1.optim.ProximalL1(inner, strength=0.5, exclude="*bias")
-    >>> x = torch.randn(200, 20)
+    >>> inner = torch.optim.SGD(model.named_parameters(), lr=0.5)
+    >>> opt = l1.optim.ProximalL1(inner, strength=0.02, exclude="*bias")
+    >>> x = torch.eye(20)
     >>> for _ in range(100):
     ...     opt.zero_grad()
     ...     torch.nn.functional.mse_loss(model(x), x[:, :1]).backward()
