@@ -3,11 +3,30 @@
 import importlib
 from types import ModuleType
 
+from .envelope import huber, huber_gradient
 from .functional import subgradient, subgradient_norm, value, value_and_subgradient
-from .groups import prox_group
-from .proximal import prox
+from .groups import group_subgradient, group_value, prox_group
+from .optimality import strength_max, subdiff_distance
+from .proximal import project, prox, prox_elastic_net, prox_max
 
-__all__ = ["optim", "prox", "prox_group", "subgradient", "subgradient_norm", "value", "value_and_subgradient"]
+__all__ = [
+    "group_subgradient",
+    "group_value",
+    "huber",
+    "huber_gradient",
+    "optim",
+    "project",
+    "prox",
+    "prox_elastic_net",
+    "prox_group",
+    "prox_max",
+    "strength_max",
+    "subdiff_distance",
+    "subgradient",
+    "subgradient_norm",
+    "value",
+    "value_and_subgradient",
+]
 __version__ = "0.1.0"
 
 

@@ -29,8 +29,13 @@ def reduce(
     return tuple(xp.reshape(s, shape) for s in sums)
 
 
-def elementwise(kernel: Callable[..., Array], arrays: Arrays, *, xp: Namespace) -> Array:
-    """Run ``kernel(*arrays, xp=)``, which returns an array like the first, without temporaries of its size."""
+def elementwise(
+    kernel: Callable[..., Array], arrays: Arrays, *, xp: Namespace, whole: tuple[int, ...] = ()
+) -> Array:
+    """Run ``kernel(*arrays, xp=)``, which returns an array like the first, without temporaries of its size.
+
+    Along the axes in ``whole``, which are elementwise no more, no block is cut.
+    """
     x = arrays[0]
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, xp=xp)
@@ -40,7 +45,7 @@ def elementwise(kernel: Callable[..., Array], arrays: Arrays, *, xp: Namespace) 
         out[...] = kernel(*arrays, xp=xp)
         return ()
 
-    _fold(write, (out, *_views(arrays, xp)), (), xp)
+    _fold(write, (out, *_views(arrays, xp)), (), xp, whole)
     return out
 
 
@@ -55,19 +60,21 @@ def _views(arrays: Arrays, xp: Namespace) -> Arrays:
     return tuple(a if a is None or a.shape == shape else xp.broadcast_to(a, shape) for a in arrays)
 
 
-def _fold(kernel: Kernel, arrays: Arrays, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, ...]:
+def _fold(
+    kernel: Kernel, arrays: Arrays, axes: tuple[int, ...], xp: Namespace, whole: tuple[int, ...] = ()
+) -> tuple[Array, ...]:
     """Halve along the outermost axis, down to blocks; add what comes back, or lay it side by side."""
     x = arrays[0]
     size, block = math.prod(x.shape), _array.BLOCK_ELEMENTS
-    if size <= block:
+    axis = next((axis for axis, n in enumerate(x.shape) if n > 1 and axis not in whole), None)
+    if size <= block or axis is None:
         return kernel(*arrays)
-    axis = next(axis for axis, n in enumerate(x.shape) if n > 1)
     n = x.shape[axis]
     step = max(1, block // (size // n))
     middle = -(-n // step) // 2 * step
     outer = (slice(None),) * axis
     low, high = (
-        _fold(kernel, tuple(None if a is None else a[(*outer, part, ...)] for a in arrays), axes, xp)
+        _fold(kernel, tuple(None if a is None else a[(*outer, part, ...)] for a in arrays), axes, xp, whole)
         for part in (slice(None, middle), slice(middle, None))
     )
     if axis in axes:
