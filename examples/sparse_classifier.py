@@ -2,7 +2,7 @@
 
     python examples/sparse_classifier.py --plot classifier.svg
 
-Trains one network four times: without L1, with L1 in the loss, and with the proximal step around AdamW and SGD.
+Trains one network four times: without L1, with L1 in the loss, with the proximal step around AdamW and SGD.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.3, momentum=0.9)
 
 
-# Strengths for about the same accuracy; Adam's are on scales of their own, since it divides gradients by their size.
+# Strengths for about the same accuracy; Adam's are on scales of their own, since it divides by a gradient's size.
 METHODS = {
     "AdamW": Method(adamw),
     "AdamW, L1 in the loss": Method(adamw, in_loss=3e-4),
@@ -110,17 +110,19 @@ def run(epochs=40):
 
 
 def plot(results, file):
-    """Draw the distributions of the weights' magnitudes, the exact zeros at the left end."""
+    """Draw the share of exact zeros, and the distribution of the other weights' magnitudes."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    edges = torch.logspace(-9, 1, 81)
-    figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    edges = torch.logspace(-9, 1, 81).numpy()
+    figure, (zeros, others) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
     for name, result in results.items():
-        magnitudes = result["magnitudes"].clamp(min=1.5e-9)
-        axes.hist(magnitudes.numpy(), edges.numpy(), histtype="step", lw=1.5, label=name)
-    axes.set(xscale="log", yscale="log", xlabel="|weight| (exact zeros at the left end)", ylabel="weights")
-    axes.legend()
+        bar = zeros.barh(name, 100 * result["zeros"])
+        zeros.bar_label(bar, fmt="%.1f %%", padding=3)
+        others.hist(result["magnitudes"].numpy(), edges, histtype="step", lw=1.5)
+    zeros.invert_yaxis()
+    zeros.set(xlim=(0, 119), xlabel="weights that are exactly zero [%]")
+    others.set(xscale="log", yscale="log", xlabel="magnitude of the others", ylabel="weights")
     figure.savefig(file)
     plt.close(figure)
 
