@@ -2,8 +2,8 @@
 
     python examples/lasso.py --library torch --plot path.svg
 
-Solves min ‖y - Xw‖²/2n + strength·‖w‖₁ for 100 strengths, each to within a tolerance of the optimality condition
-that `l1.subdiff_distance` measures, and compares with `sklearn.linear_model.lasso_path`.
+Solves min ‖y - Xw‖²/2n + strength·‖w‖₁ for 100 strengths, each to within a tolerance of the optimality
+condition that `l1.subdiff_distance` measures, and compares with `sklearn.linear_model.lasso_path`.
 """
 
 import argparse

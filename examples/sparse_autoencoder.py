@@ -2,9 +2,9 @@
 
     python examples/sparse_autoencoder.py --plot autoencoder.svg
 
-Takes the hidden activations of the digits network of `sparse_classifier`, and learns to write each as a sum of
-few of many directions. L1 makes the codes sparse. Without weights it falls when codes shrink and directions grow,
-which changes nothing else; times the directions' norms, it does not.
+Takes the hidden activations of the digits network of `sparse_classifier`, and learns to write each as a sum
+of few of many directions. L1 makes the codes sparse. Without weights it falls when codes shrink and
+directions grow, which changes nothing else; times the directions' norms, it does not.
 """
 
 import argparse

@@ -40,7 +40,7 @@ def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.3, momentum=0.9)
 
 
-# Strengths for about the same accuracy; Adam's are on scales of their own, since it divides by a gradient's size.
+# Strengths for about the same accuracy. Adam's are on scales of their own: it divides by a gradient's size.
 METHODS = {
     "AdamW": Method(adamw),
     "AdamW, L1 in the loss": Method(adamw, in_loss=3e-4),

@@ -48,5 +48,5 @@ def test_scaling_codes_against_directions_leaves_the_penalty():
 
 def test_command_prints_and_plots(capsys, tmp_path):
     sparse_autoencoder.main(["--steps", "20", "--plot", str(tmp_path / "codes.svg")])
-    assert "weighted" in capsys.readouterr().out
+    assert "L1 times norms" in capsys.readouterr().out
     assert (tmp_path / "codes.svg").stat().st_size > 1000
