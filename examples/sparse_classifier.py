@@ -119,7 +119,8 @@ def plot(results, file):
     for name, result in results.items():
         bar = zeros.barh(name, 100 * result["zeros"])
         zeros.bar_label(bar, fmt="%.1f %%", padding=3)
-        others.hist(result["magnitudes"].numpy(), edges, histtype="step", lw=1.5)
+        others.hist(result["magnitudes"].numpy(), edges, histtype="step", lw=1.5, label=name)
+    others.legend(loc="upper left", fontsize="small")
     zeros.invert_yaxis()
     zeros.set(xlim=(0, 119), xlabel="weights that are exactly zero [%]")
     others.set(xscale="log", yscale="log", xlabel="magnitude of the others", ylabel="weights")
