@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import array_api_compat as compat
 import array_api_compat.numpy as numpy_namespace
@@ -98,8 +98,11 @@ def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype."""
     key = type(dtype), dtype  # libraries' dtypes may share a hash, and warn when compared
     name = _DTYPE_NAMES.get(key)
-    if name is None:
-        name = _DTYPE_NAMES[key] = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+    if name is None:  # an instance has a name, NumPy's and JAX's classes a __name__, torch and strict a text
+        name = (
+            getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
+        )
+        _DTYPE_NAMES[key] = name
     return name
 
 
@@ -141,16 +144,60 @@ def widest(x: Array, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
-def sums_by_tree(x: Array, axes: tuple[int, ...], xp: Namespace) -> bool:
-    """Whether the library's own sum along these axes may be off by more than the contract allows.
+def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["library", "halves", "tree"]:
+    """Return the way of summing terms of x that keeps to the contract's error.
 
-    XLA adds runs of equal numbers one by one, and so does NumPy along any but the last axis, which
-    matters where the terms are as wide as the accumulator.
+    XLA adds runs of numbers one by one. So do others along any but the last axis, and torch in runs along that
+    one, which matters where the terms are as wide as the accumulator.
     """
-    if xp is numpy_namespace:
-        inner = len(axes) == x.ndim or axes == (x.ndim - 1,)
-        return not inner and dtype_name(x.dtype) == "float64"
-    return _is_jax(x) or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    if _is_jax(x):
+        return "tree"
+    if not axes or (_is_torch(x) and not _is_plain_tensor(x)):
+        return "library"  # under torch.compile, left to fuse
+    wide = (
+        dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    )
+    pairwise = xp is numpy_namespace and (len(axes) == x.ndim or axes == (x.ndim - 1,))
+    return "halves" if wide and not pairwise else "library"
+
+
+def is_chunked(x: Array) -> bool:
+    """Whether x is a lazy array made of chunks (Dask)."""
+    return bool(compat.is_dask_array(x)) if "dask" in sys.modules and not _is_torch(x) else False
+
+
+def reduce_chunks(
+    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], axes: tuple[int, ...], *, keepdims: bool
+) -> Array:
+    """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
+    x = arrays[0]
+    chunk_xp = namespace(x._meta)  # noqa: SLF001 - what Dask's protocol calls the chunks' type
+
+    def partial(*chunks: Array) -> Array:
+        given = iter(chunks)
+        whole = (None if a is None else next(given) for a in arrays)
+        return kernel(*whole, axes=axes, keepdims=True, xp=chunk_xp)
+
+    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
+    meta = chunk_xp.empty((0,) * x.ndim, dtype=accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
+    present = [a for a in arrays if a is not None]
+    sums = _loaded("dask.array").map_blocks(partial, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
+    return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
+
+
+def map_chunks(
+    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], whole: tuple[int, ...], xp: Namespace
+) -> Array:
+    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
+    x = arrays[0].rechunk(dict.fromkeys(whole, -1))
+    chunk_xp = namespace(x._meta)  # noqa: SLF001
+
+    def on_chunks(*chunks: Array) -> Array:
+        given = iter(chunks)
+        return kernel(*(None if a is None else next(given) for a in arrays), xp=chunk_xp)
+
+    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
+    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
 
 
 def empty_like(x: Array, xp: Namespace) -> Array:
@@ -213,27 +260,6 @@ def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     if _is_torch(x):
         return x.device.type == "cpu" and _is_plain_tensor(x)
     return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
-
-
-def by_chunk(
-    function: Callable[..., Array], arrays: tuple[Array | None, ...], axes: tuple[int, ...], xp: Namespace
-) -> Array:
-    """Run a function that returns an array like its first; for Dask on each chunk, whole along some axes.
-
-    The function gets the namespace of the chunks as `xp`.
-    """
-    x = arrays[0]
-    if not compat.is_dask_array(x):
-        return function(*arrays, xp=xp)
-    x = x.rechunk(dict.fromkeys(axes, -1))
-    present = [i for i, a in enumerate(arrays) if a is not None]
-
-    def on_chunks(*chunks: Array) -> Array:
-        given = dict(zip(present, chunks, strict=True))
-        return function(*(given.get(i) for i in range(len(arrays))), xp=namespace(chunks[0]))
-
-    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
-    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
 
 
 def records_gradient(x: Array | None) -> bool:

@@ -49,7 +49,8 @@ def step(
 
 def step_of_each(xs: Sequence[Array], value: Any, name: str, xp: Namespace) -> Array | float:  # noqa: ANN401
     """Return a step that fits every array."""
-    return [step(value, x, name, xp) for x in xs][0]
+    first, *_ = [step(value, x, name, xp) for x in xs]
+    return first
 
 
 def radius(

@@ -99,8 +99,9 @@ def _blocked(
 
         def with_array(*blocks: Array, xp: Namespace) -> Array:
             *others, own = blocks
-            if own.ndim:  # one for all that is whole
-                own = own[tuple(slice(1) if axis in whole else slice(None) for axis in range(own.ndim))]
+            axes = range(others[0].ndim - own.ndim, others[0].ndim)
+            if own.ndim:  # blocks are broadcast, also along what is whole
+                own = own[tuple(slice(1) if axis in whole else slice(None) for axis in axes)]
             return kernel(*others, own, xp=xp)
 
         return _blocks.elementwise(with_array, (*arrays, step), xp=xp, whole=whole)
@@ -180,15 +181,20 @@ def _along(
     axis: int,
     xp: Namespace,
 ) -> Array:
-    if _array.extent(arrays[0], (axis,)) == 0:
-        return arrays[0]
+    x = arrays[0]
+    if _array.extent(x, (axis,)) == 0:
+        return x
+    if not _array.is_chunked(x):
+        return _blocked(kernel, arrays, step, whole=(axis,), xp=xp)
+    if isinstance(step, float):
+        arrays = *arrays, _array.full((), step, _array.accumulator_dtype(x, xp), x, xp)
+    else:
+        arrays = *arrays, step
 
-    def on_chunk(*arrays: Array | None, xp: Namespace) -> Array:
-        *others, own = arrays if not isinstance(step, float) else (*arrays, step)
-        return _blocked(kernel, tuple(others), own, whole=(axis,), xp=xp)
+    def on_chunk(*chunks: Array, xp: Namespace) -> Array:
+        return _blocked(kernel, chunks[:-1], chunks[-1], whole=(axis,), xp=xp)
 
-    given = arrays if isinstance(step, float) else (*arrays, step)
-    return _array.by_chunk(on_chunk, given, (axis,), xp)
+    return _array.map_chunks(on_chunk, arrays, (axis,), xp)
 
 
 def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:

@@ -142,8 +142,8 @@ def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
 
     def kernel(
         x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
-    ) -> tuple[Array]:
-        return (_formula.total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp),)
+    ) -> Array:
+        return _formula.total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp)
 
     return kernel
 
@@ -158,8 +158,7 @@ def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Pe
     kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _sum_of(penalty.terms)
 
     def compute(*arrays: Array | None) -> Array:
-        (total,) = _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
-        return total
+        return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
         shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))
@@ -184,7 +183,7 @@ def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Pe
         s = _blocks.elementwise(kernel, arrays, xp=xp)
     else:
         s = _blocks.elementwise(penalty.gradient, (*arrays, scale), xp=xp)
-    return _array.detach(s)
+    return _array.as_array(_array.detach(s))
 
 
 def _abs_sum_and_signs(
@@ -203,28 +202,28 @@ def _abs_sum_and_signs(
         weights: Array | None,
         scale_: Array | None,
         **options: Any,  # noqa: ANN401
-    ) -> tuple[Array]:
+    ) -> Array:
         out[...] = _formula.scaled_signs(x, where, weights, scale if scale_ is None else scale_, xp=xp)
         return _SUM_OF_MAGNITUDES(x, where, weights, **options)
 
     s = _array.empty_like(leaf.x, xp)
     array_scale = None if scale is None or isinstance(scale, float) else scale
     arrays = leaf.x, s, leaf.where, leaf.weights, array_scale
-    (total,) = _blocks.reduce(kernel, arrays, axes=_all_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
+    total = _blocks.reduce(kernel, arrays, axes=_all_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
     return total if leaf.factor is None else total * leaf.factor, s
 
 
 def _square_sum(leaf: Leaf, *, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
     axes = _all_axes(leaf.x, None)
-    (square,) = _blocks.reduce(_SUM_OF_SQUARED_SIGNS, arrays, axes=axes, keepdims=False, xp=xp)
+    square = _blocks.reduce(_SUM_OF_SQUARED_SIGNS, arrays, axes=axes, keepdims=False, xp=xp)
     return square if leaf.factor is None else square * (leaf.factor * leaf.factor)
 
 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where
     axes = _all_axes(leaf.x, axes)
-    (n,) = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
+    n = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
     return n
 
 

@@ -21,8 +21,8 @@ def subdiff_distance(
     .. math:: d_i = \begin{cases} |g_i + \lambda w_i \operatorname{sign}(x_i)| & x_i \ne 0 \
               \max(|g_i| - \lambda w_i, 0) & x_i = 0 \end{cases}
 
-    with the gradient :math:`g` of a smooth loss at :math:`x` and the strength :math:`\lambda`. Where all of it
-    is 0, and the loss is convex, :math:`x` minimises the loss plus :math:`\lambda \sum_i w_i |x_i|`.
+    with the gradient :math:`g` of a smooth loss at :math:`x` and the strength :math:`\lambda`. Where all of
+    it is 0, and the loss is convex, :math:`x` minimises the loss plus :math:`\lambda \sum_i w_i |x_i|`.
 
     Parameters
     ----------

@@ -178,9 +178,9 @@ def project(
     Notes
     -----
     A vector inside the ball comes back as it is, bit for bit. Else the result is the soft threshold of ``x``
-    at :math:`\theta w`, where a sort finds the :math:`\theta` with :math:`\sum_i w_i |p_i| = r` (Duchi et al.,
-    "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008). Its zeros are exact and
-    +0.0. A radius of 0 gives zeros.
+    at :math:`\theta w`, where a sort finds the :math:`\theta` with :math:`\sum_i w_i |p_i| = r` (Duchi et
+    al., "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008). Its zeros are exact
+    and +0.0. A radius of 0 gives zeros.
 
     :math:`\theta` is worked in float64 where library and device have it, and the result is rounded once: a
     float32 result then has a sum that exceeds the radius by at most 1e-7 of it. In float64, and where nothing
