@@ -11,8 +11,6 @@ import argparse
 
 import matplotlib as mpl
 import torch
-from rich.console import Console
-from rich.table import Table
 from sparse_classifier import METHODS, digits, train
 from torch import nn
 
@@ -124,11 +122,12 @@ def main(arguments=None):
     parser.add_argument("--plot", metavar="FILE", help="save a plot of the codes")
     options = parser.parse_args(arguments)
     results = run(options.steps)
-    table = Table("penalty", "explained", "active codes", "mean ‖d‖", "Σ f", "Σ f‖d‖")
+    print(f"{'penalty':<16}{'explained':>11}{'active codes':>14}{'mean ‖d‖':>10}{'Σ f':>7}{'Σ f‖d‖':>9}")
     for name, result in results.items():
-        numbers = result["active"], result["norms"].mean().item(), result["L1"], result["weighted L1"]
-        table.add_row(name, f"{result['variance explained']:.1%}", *(f"{number:.1f}" for number in numbers))
-    Console().print(table)
+        print(
+            f"{name:<16}{result['variance explained']:>11.1%}{result['active']:>14.1f}"
+            f"{result['norms'].mean().item():>10.1f}{result['L1']:>7.1f}{result['weighted L1']:>9.1f}"
+        )
     if options.plot:
         plot(results, options.plot)
 

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import torch
-from rich.console import Console
-from rich.table import Table
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
@@ -135,10 +133,9 @@ def main(arguments=None):
     parser.add_argument("--plot", metavar="FILE", help="save a plot of the weights")
     options = parser.parse_args(arguments)
     results = run(options.epochs)
-    table = Table("trained with", "test accuracy", "exact zeros", "|w| < 1e-3")
+    print(f"{'trained with':<22}{'test accuracy':>15}{'exact zeros':>13}{'|w| < 1e-3':>12}")
     for name, result in results.items():
-        table.add_row(name, *(f"{result[key]:.1%}" for key in ("accuracy", "zeros", "below 1e-3")))
-    Console().print(table)
+        print(f"{name:<22}{result['accuracy']:>15.1%}{result['zeros']:>13.1%}{result['below 1e-3']:>12.1%}")
     if options.plot:
         plot(results, options.plot)
 
