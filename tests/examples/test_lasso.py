@@ -12,9 +12,9 @@ def _x64():
     jax.config.update("jax_enable_x64", False)  # noqa: FBT003
 
 
-@pytest.mark.parametrize("library", ["numpy", "torch", "jax"])
-def test_path_is_that_of_scikit_learn(library):
-    result = lasso.run(library, n_strengths=20)
+@pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
+def test_path_is_that_of_scikit_learn(name):
+    result = lasso.run(name, n_strengths=20)
     assert result["supports equal"] == 20
     np.testing.assert_allclose(result["path"], result["reference"], rtol=0, atol=1e-3)
     assert set(np.count_nonzero(result["path"], axis=1)) >= {0, 2, 5, 10}
