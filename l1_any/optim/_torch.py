@@ -160,6 +160,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         TypeError, ValueError
             A group's ``"strength"`` is not a finite number >= 0.
         """
+        # GradScaler lets an optimizer with `_step_supports_amp_scaling` skip by itself; this one has not got it,
+        # whatever the inner one has, so that a skipped step is never taken, and its threshold neither.
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
             self._threshold()
@@ -283,6 +285,8 @@ def _check_axes(axis: Axis, name: str | None, p: torch.Tensor) -> None:
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
+    if isinstance(step, torch.Tensor):  # a learning rate may be one, also with one dimension and on the CPU
+        step = step.reshape(()).to(p.device)
     if axis is None:
         local = _local(p)
         local.copy_(prox(local, step))

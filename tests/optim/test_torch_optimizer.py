@@ -18,6 +18,7 @@ INNER = {
     "adamw foreach": lambda p: torch.optim.AdamW(p, lr=0.01, foreach=True),
     "adamw fused": lambda p: torch.optim.AdamW(p, lr=0.01, fused=True),
     "adamw tensor lr": lambda p: torch.optim.AdamW(p, lr=torch.tensor(0.01), foreach=False),
+    "adamw 1-d tensor lr": lambda p: torch.optim.AdamW(p, lr=torch.tensor([0.01]), foreach=False),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01),
 }
 
@@ -83,6 +84,15 @@ def test_zeros_are_positive_and_reported():
     torch.testing.assert_close(p.detach(), torch.tensor([0.0, 0.0, 0.0, 0.9]))
     assert not p[:3].signbit().any()
     assert optimizer.sparsity() == [0.75]
+
+
+def test_complex_parameters_keep_their_phase():
+    p = nn.Parameter(torch.tensor([3 + 4j, 0.03 - 0.04j]))
+    optimizer = l1.optim.ProximalL1(torch.optim.SGD([p], lr=0.1), strength=10.0)
+    p.grad = torch.zeros_like(p)
+    optimizer.step()
+    torch.testing.assert_close(p.detach(), torch.tensor([2.4 + 3.2j, 0j]))
+    assert optimizer.sparsity() == [0.5]
 
 
 def test_it_is_the_inner_optimizer_to_its_callers():
