@@ -10,7 +10,7 @@ def project(
 ) -> Array:
     """Find the point of {Σ w·|p| <= radius along the axis} nearest to x."""
     kept = xp.where(x <= 0, _array.zero(x, xp), x) if nonnegative else x
-    wide, magnitude, level = _levels(kept, weights, radius, axis=axis, xp=xp)
+    wide, magnitude, level, free = _levels(kept, weights, radius, axis=axis, xp=xp)
     zero = _array.zero(wide, xp)
     if _array.is_complex(x):
         safe = xp.where(magnitude <= level, xp.ones_like(magnitude), magnitude)
@@ -18,25 +18,25 @@ def project(
     else:
         p = wide - _array.detach(_array.sign(wide, xp)) * level
     p = xp.where((magnitude <= level) | (p == zero), zero, p)
-    return xp.where(level == 0, kept, rounded(p, x, xp=xp))
+    return xp.where(free, kept, rounded(p, x, xp=xp))
 
 
 def residual(x: Array, radius: Threshold, *, axis: int, xp: Namespace) -> Array:
     """X minus its projection: magnitudes are cut off at the level, and all is +0.0 inside the ball."""
-    wide, magnitude, level = _levels(x, None, radius, axis=axis, xp=xp)
+    wide, magnitude, level, free = _levels(x, None, radius, axis=axis, xp=xp)
     if _array.is_complex(x):
         safe = xp.where(magnitude <= level, xp.ones_like(magnitude), magnitude)
         cut = wide * (level / safe)
     else:
         cut = _array.detach(_array.sign(wide, xp)) * level
     cut = xp.where(magnitude <= level, wide, cut)
-    return rounded(xp.where((level == 0) | (cut == 0), _array.zero(wide, xp), cut), x, xp=xp)
+    return rounded(xp.where(free | (cut == 0), _array.zero(wide, xp), cut), x, xp=xp)
 
 
 def _levels(
     x: Array, weights: Array | None, radius: Threshold, *, axis: int, xp: Namespace
-) -> tuple[Array, Array, Array]:
-    """Return x and its magnitudes made wide, and the level θ·w by which these are to be lowered.
+) -> tuple[Array, Array, Array, Array]:
+    """Return x and its magnitudes made wide, the level θ·w by which to lower these, and where nothing changes.
 
     θ is the largest of (Σ w·|x| - radius) / Σ w² over the sets of elements, and 0 inside the ball. Among sets
     of k elements those with the largest ratios |x|/w give the most, so that a sort finds it.
@@ -57,13 +57,15 @@ def _levels(
     squares = _sum(xp.ones_like(fixed) if w is None else w * w, chosen, axis=axis, xp=xp)
     some = squares > 0
     theta = xp.where(some, (mass - r) / xp.where(some, squares, xp.ones_like(squares)), bound)
-    theta = xp.where(bound <= 0, xp.zeros_like(theta), theta)
+    inside = bound <= 0
+    theta = xp.where(inside, xp.zeros_like(theta), theta)
     # Nothing is nearest to what is infinitely far.
-    theta = xp.where(xp.isinf(bound) & (bound > 0), xp.full_like(theta, float("nan")), theta)
+    theta = xp.where(xp.isinf(bound) & ~inside, xp.full_like(theta, float("nan")), theta)
     if w is None:
-        return wide, magnitude, theta
+        return wide, magnitude, theta, inside
     # A radius of 0 is met by the ratios |x|/w but for a rounding.
-    return wide, magnitude, xp.where((r <= 0) & (w > 0), fixed, theta * w)
+    level = xp.where((r <= 0) & (w > 0), fixed, theta * w)
+    return wide, magnitude, level, inside | (w == 0)
 
 
 def _greatest_ratio(
