@@ -1,5 +1,8 @@
 """The L1 penalty for every array: one value, one subgradient, one proximal step, whatever the library."""
 
+import importlib
+from types import ModuleType
+
 from . import schedules
 from ._exchange import to_floats
 from .envelope import huber, huber_gradient
@@ -30,6 +33,7 @@ __all__ = [
     "group_value",
     "huber",
     "huber_gradient",
+    "optim",
     "project",
     "prox",
     "prox_elastic_net",
@@ -45,3 +49,9 @@ __all__ = [
     "value_and_subgradient",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "optim":
+        return importlib.import_module(".optim", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
