@@ -91,6 +91,8 @@ class LocalTinker:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-tinker")
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._http.tinker = self
+        # Closing then waits for the requests under way.
+        self._http.daemon_threads = False
         self._listener = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         self.base_url = f"http://127.0.0.1:{self._http.server_port}"
 
@@ -223,6 +225,8 @@ class _Trainer:
 class _Handler(BaseHTTPRequestHandler):
     """HTTP/1.0, a connection per request: nothing is left open when the service stops."""
 
+    timeout = 10
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers["Content-Encoding"] == "zstd":
@@ -244,8 +248,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/x-protobuf" if binary else "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        # A client that closes need not wait for its last answer.
+        with suppress(ConnectionError):
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_):
         """Keep quiet; `LocalTinker.requests` counts."""

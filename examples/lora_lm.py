@@ -26,9 +26,7 @@ class LoRALinear(nn.Module):
         self.lora_b = nn.Parameter(torch.zeros(outputs, rank, dtype=torch.float64), requires_grad=train)
 
     def forward(self, x):
-        return functional.linear(x, self.weight) + functional.linear(
-            functional.linear(x, self.lora_a), self.lora_b
-        )
+        return x @ self.weight.T + (x @ self.lora_a.T) @ self.lora_b.T
 
 
 class LoRALanguageModel(nn.Module):
@@ -54,7 +52,7 @@ class LoRALanguageModel(nn.Module):
         # ALiBi: each head prefers near bytes with its own slope, in place of position embeddings.
         self.register_buffer("slopes", 2.0 ** torch.arange(1, 1 - _HEADS, -1, dtype=torch.float64))
         self.qkv = LoRALinear(_WIDTH, 3 * _WIDTH, rank, train=train_attn, **seeds)
-        self.attended = LoRALinear(_WIDTH, _WIDTH, rank, train=train_attn, **seeds)
+        self.project = LoRALinear(_WIDTH, _WIDTH, rank, train=train_attn, **seeds)
         self.up = LoRALinear(_WIDTH, 2 * _WIDTH, rank, train=train_mlp, **seeds)
         self.down = LoRALinear(2 * _WIDTH, _WIDTH, rank, train=train_mlp, **seeds)
         self.unembed = LoRALinear(_WIDTH, VOCABULARY, rank, train=train_unembed, **seeds)
@@ -62,12 +60,16 @@ class LoRALanguageModel(nn.Module):
     def forward(self, tokens):
         """Log-probabilities [T, 256] of the byte after each of the `tokens` [T]."""
         x = self.embedding[tokens]
-        x = x + self.attended(self._attention(_normalized(x)))
+        x = x + self.project(self._attention(_normalized(x)))
         x = x + self.down(functional.gelu(self.up(_normalized(x))))
-        return functional.log_softmax(self.unembed(_normalized(x)), dim=-1)
+        return self.unembed(_normalized(x)).log_softmax(dim=-1)
 
     def target_logprobs(self, tokens, targets):
         """Log-probabilities of `targets`, [T] or [T, K], after each of the `tokens` [T]."""
+        if len(targets) != len(tokens):
+            raise ValueError(
+                f"`targets` must have one row for each of {len(tokens)} tokens, got {len(targets)}."
+            )
         return self(tokens).gather(-1, targets.reshape(len(tokens), -1)).reshape(targets.shape)
 
     def _attention(self, x):
@@ -76,11 +78,8 @@ class LoRALanguageModel(nn.Module):
         position = torch.arange(length)
         distance = position[:, None] - position
         bias = (-self.slopes[:, None, None] * distance).masked_fill(distance < 0, -torch.inf)
-        return (
-            functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-            .transpose(0, 1)
-            .reshape(length, -1)
-        )
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return attended.transpose(0, 1).reshape(length, -1)
 
 
 def _normalized(x):
