@@ -36,8 +36,8 @@ def datum(text, **fields):
     length = len(text) - 1
     weights = [float(2 * t >= length) for t in range(length)]
     return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(list(text[:-1])),
-        loss_fn_inputs={"target_tokens": list(text[1:]), "weights": weights, **fields},
+        tinker.ModelInput.from_ints(list(text[:-1])),
+        {"target_tokens": list(text[1:]), "weights": weights, **fields},
     )
 
 
@@ -249,23 +249,19 @@ def test_missing_gradient_poisons_the_client(trainer, data):
 
 
 @pytest.mark.parametrize(
-    ("tokens", "targets", "weights", "message"),
+    ("tokens", "fields", "message"),
     [
-        ([1, 256], [1, 2], [1.0, 1.0], "tokens must be bytes"),
-        ([1, 2], [1, 2, 3, 4], [1.0] * 4, "one row for each of 2 tokens"),
-        ([1, 2], [1, 2], [1.0], "shape of `target_tokens`"),
+        ([1, 256], {"target_tokens": [1, 2], "weights": [1.0, 1.0]}, "tokens must be bytes"),
+        ([1, 2], {"target_tokens": [1, 2, 3, 4], "weights": [1.0] * 4}, "one row for each of 2 tokens"),
+        ([1, 2], {"target_tokens": [1, 2], "weights": [1.0]}, "shape of `target_tokens`"),
     ],
 )
-def test_bad_example_is_refused(server, service, tokens, targets, weights, message):
-    trainer = service.create_lora_training_client("local", rank=4).result()
-    bad = tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(tokens),
-        loss_fn_inputs={"target_tokens": targets, "weights": weights},
-    )
+def test_bad_example_is_refused(trainer, model, tokens, fields, message):
+    good, bad = datum(TEXTS[0]), tinker.Datum(tinker.ModelInput.from_ints(tokens), fields)
     with pytest.raises(tinker.RequestFailedError, match=message):
-        trainer.forward_backward([datum(TEXTS[0]), bad], "cross_entropy").result()
-    assert all(parameter.grad is None for parameter in server.models[trainer.model_id].parameters())
-    assert trainer.forward([datum(TEXTS[0])], "cross_entropy").result().metrics["loss:sum"] > 0
+        trainer.forward_backward([good, bad], "cross_entropy").result()
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert trainer.forward([good], "cross_entropy").result().metrics["loss:sum"] > 0
 
 
 def test_unknown_request_is_answered_not_found(trainer):
