@@ -200,6 +200,8 @@ class _Trainer:
                 inputs = {key: _tensor(value) for key, value in datum.loss_fn_inputs.items()}
                 logprobs = self._model.target_logprobs(_tokens(datum), inputs["target_tokens"])
                 loss, metrics = loss_fn(logprobs, inputs)
+                if loss.ndim != 0:
+                    raise ValueError(f"a loss must be a scalar, got shape {tuple(loss.shape)}.")
                 total = total + loss
                 for key, value in metrics.items():
                     share = len(data) if key.endswith(":mean") else 1

@@ -1,16 +1,21 @@
 """The real SDK against the local service: what it trains is what ordinary autograd trains."""
 
 import copy
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import httpx
+import local_tinker
 import pytest
 import tinker
 import torch
 from local_tinker import LocalTinker
 from loss_graph import build_loss
 
-ADAM = tinker.AdamParams(learning_rate=1e-2, weight_decay=0.01, grad_clip_norm=50.0)
+ADAM = tinker.AdamParams(learning_rate=1e-2, weight_decay=0.01, grad_clip_norm=2.0)
 STEPS = 3
 TEXTS = [
     b"the L1 norm",
@@ -187,6 +192,13 @@ def test_custom_loss_handle_trains_as_autograd_does(server, service, trainer, mo
     assert results[0].metrics["custom/peak:mean"] == pytest.approx(sum(peaks) / len(peaks))
 
 
+@pytest.mark.parametrize("server", [True], indirect=True)
+def test_handle_on_the_server_must_be_scalar(service, trainer, data):
+    handle = service.create_custom_loss(lambda logprobs: (-logprobs, {}), {"logprobs": 1}).result()
+    with pytest.raises(tinker.RequestFailedError, match="a loss must be a scalar"):
+        trainer.forward_backward_custom(data, handle).result()
+
+
 def test_gradients_accumulate_until_the_optimizer_step(trainer, model, data):
     expected = copy.deepcopy(model)
     before = copy.deepcopy(model)
@@ -293,3 +305,13 @@ def test_nothing_is_left_when_the_service_stops():
     assert set(threading.enumerate()) == threads
     with pytest.raises(httpx.ConnectError):
         httpx.post(server.base_url, json={}, trust_env=False)
+
+
+def test_runs_as_a_script():
+    script = Path(local_tinker.__file__)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        base_url = process.stdout.readline().split()[0].removeprefix("TINKER_BASE_URL=")
+        response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert response.json() == {"session_id": "local-1"}
