@@ -309,7 +309,8 @@ def test_nothing_is_left_when_the_service_stops():
 
 def test_runs_as_a_script():
     script = Path(local_tinker.__file__)
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own
         base_url = process.stdout.readline().split()[0].removeprefix("TINKER_BASE_URL=")
         response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False)
         process.send_signal(signal.SIGINT)
