@@ -15,6 +15,7 @@ Tokens are bytes. ``python examples/local_tinker.py --port 8000`` serves until i
 
 import argparse
 import json
+import signal
 import threading
 from collections import Counter
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -304,10 +305,10 @@ def main():
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=0)
-    with LocalTinker(port=parser.parse_args().port) as server:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), LocalTinker(port=parser.parse_args().port) as server:
         print(f"TINKER_BASE_URL={server.base_url} TINKER_API_KEY=tml-local", flush=True)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

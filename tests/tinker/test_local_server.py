@@ -1,11 +1,9 @@
 """The real SDK against the local service: what it trains is what ordinary autograd trains."""
 
 import copy
-import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import httpx
 import local_tinker
@@ -308,11 +306,13 @@ def test_nothing_is_left_when_the_service_stops():
 
 
 def test_runs_as_a_script():
-    script = Path(local_tinker.__file__)
-    command = [sys.executable, script]
+    command = [sys.executable, local_tinker.__file__]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own
-        base_url = process.stdout.readline().split()[0].removeprefix("TINKER_BASE_URL=")
-        response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        try:
+            base_url = process.stdout.readline().split()[0].removeprefix("TINKER_BASE_URL=")
+            response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False)
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
     assert response.json() == {"session_id": "local-1"}
