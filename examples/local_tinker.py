@@ -114,9 +114,10 @@ class LocalTinker:
         """Answer a request of this kind at once: HTTP status and JSON object."""
         with self._lock:
             self.requests[kind] += 1
-            if kind not in self._answers:
-                return HTTPStatus.NOT_FOUND, {"error": f"A local Tinker does not answer {kind!r}."}
-            return HTTPStatus.OK, self._answers[kind](request)
+            try:
+                return HTTPStatus.OK, self._answers[kind](request)
+            except KeyError as unknown:
+                return HTTPStatus.NOT_FOUND, {"error": f"A local Tinker knows no {unknown}."}
 
     def retrieve(self, request_id):
         """Wait for a promise: HTTP status and its result, a JSON object or protobuf bytes."""
@@ -230,11 +231,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     timeout = 10
 
+    def do_GET(self):
+        self._send(*self.server.tinker.answer(self._kind, None))
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers["Content-Encoding"] == "zstd":
             body = zstandard.decompress(body)
-        kind = self.path.rpartition("/")[2]
+        kind = self._kind
         if kind == "forward_backward":
             request = pb.ForwardBackwardRequest.FromString(body)
             kind = "forward" if request.forward_only else kind
@@ -244,6 +248,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(*self.server.tinker.retrieve(request["request_id"]))
         else:
             self._send(*self.server.tinker.answer(kind, request))
+
+    @property
+    def _kind(self):
+        return self.path.rpartition("/")[2]
 
     def _send(self, status, content):
         binary = isinstance(content, bytes)

@@ -170,18 +170,22 @@ def nll_and_weighted_probabilities(logprobs, weights, strength):
     return loss + penalty, metrics
 
 
-@pytest.mark.parametrize("server", [False, True], indirect=True, ids=["in-the-sdk", "on-the-server"])
-def test_custom_loss_handle_trains_as_autograd_does(server, service, trainer, model):
+@pytest.mark.parametrize(
+    ("server", "forwards"),
+    [pytest.param(False, STEPS * 3, id="in-the-sdk"), pytest.param(True, 0, id="on-the-server")],
+    indirect=["server"],
+)
+def test_custom_loss_handle_trains_as_autograd_does(server, service, trainer, model, forwards):
     data = [datum(text, strength=tinker.TensorData([0.5], "float32", [])) for text in TEXTS]
     ranks = {"logprobs": 1, "weights": 1, "strength": 0}
     handle = service.create_custom_loss(nll_and_weighted_probabilities, ranks).result()
-    assert (handle.loss_id is not None) == bool(server.requests["create_custom_loss"])
     before, expected = copy.deepcopy(model), copy.deepcopy(model)
     peaks = [lp.exp().max().item() for lp in logprobs_of(model, data)]
 
     results = train_by_sdk(trainer, lambda: trainer.forward_backward_custom(data, handle))
     losses = train(expected, data, nll_and_probabilities)
 
+    assert server.requests["forward"] == forwards
     assert_same_parameters(model, expected, before)
     assert [result.metrics["loss:sum"] for result in results] == pytest.approx(losses, rel=1e-6)
     assert results[0].metrics["custom/nll:sum"] == pytest.approx(
@@ -274,9 +278,14 @@ def test_bad_example_is_refused(trainer, model, tokens, fields, message):
     assert trainer.forward([good], "cross_entropy").result().metrics["loss:sum"] > 0
 
 
-def test_unknown_request_is_answered_not_found(trainer):
-    with pytest.raises(tinker.NotFoundError, match="does not answer 'save_weights'"):
+def test_unknown_requests_are_answered_not_found(server, trainer):
+    with pytest.raises(tinker.NotFoundError, match="knows no 'save_weights'"):
         trainer.save_state("checkpoint").result()
+    with httpx.Client(base_url=f"{server.base_url}/api/v1/", trust_env=False) as client:
+        stale = client.post("optim_step", json={"model_id": "of an earlier run", "seq_id": 1})
+        answers = [stale, client.get("get_server_capabilities")]
+    assert [answer.status_code for answer in answers] == [httpx.codes.NOT_FOUND] * 2
+    assert "knows no 'of an earlier run'" in stale.json()["error"]
 
 
 @pytest.mark.parametrize(
