@@ -1,0 +1,254 @@
+"""All that differs between array libraries. Asks which library it has, and does no mathematics."""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat as compat
+import array_api_compat.numpy as numpy_namespace
+import numpy as np
+
+from ._typing import Array, Device, DType, Namespace
+
+BLOCK_ELEMENTS = 1 << 18
+"""Elements of a block: its float32 magnitudes stay near a core's L2 cache."""
+
+_RESULT_DTYPES = {
+    "float16": "float32",
+    "bfloat16": "float32",
+    "float32": "float32",
+    "float64": "float64",
+    "complex64": "float32",
+    "complex128": "float64",
+}
+_NO_ARRAYS = {bool, int, float, str, list, tuple, dict, type(None)}
+_DTYPE_NAMES: dict[tuple[type, DType], str] = {}
+_JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never imported from here
+    return sys.modules.get(library)
+
+
+def is_torch(x: object) -> bool:
+    """Whether x is a torch tensor."""
+    torch = _loaded("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def is_jax(x: object) -> bool:
+    """Whether x is a JAX array, traced or not."""
+    jax = _loaded("jax")
+    return jax is not None and isinstance(x, jax.Array)
+
+
+def _is_tracer(x: object) -> bool:
+    return isinstance(x, _loaded("jax").core.Tracer)
+
+
+def is_array(x: object) -> bool:
+    """Whether x is an array of a library that follows the standard."""
+    # compat's own look-up is cached, and torch.compile warns of every cached call.
+    if is_torch(x):
+        return True
+    return type(x) not in _NO_ARRAYS and bool(compat.is_array_api_obj(x))
+
+
+def why_unsupported(x: Array) -> str | None:
+    """Say why an array is not a dense one that this package can read, or None."""
+    if isinstance(x, np.ma.MaskedArray):
+        return "a NumPy masked array; pass x.data and where=~x.mask"
+    if is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
+        return "a sparse or nested tensor; pass its values, or a list of dense tensors"
+    return None
+
+
+def namespace(x: Array) -> Namespace:
+    """Return the array API namespace of an array, wrapped by array-api-compat where it falls short."""
+    if isinstance(x, np.ndarray):
+        return numpy_namespace
+    if is_torch(x):
+        import array_api_compat.torch as torch_namespace
+
+        return torch_namespace
+    return compat.array_namespace(x)
+
+
+def wrapped(xp: Namespace) -> Namespace:
+    """Return array-api-compat's namespace for a library given as itself."""
+    return namespace(xp.empty(0)) if xp.__name__ in {"numpy", "torch", "cupy", "dask.array"} else xp
+
+
+def as_array(x: Array) -> Array:
+    """Turn the scalars that NumPy returns into 0-d arrays."""
+    return np.asarray(x) if isinstance(x, np.generic) else x
+
+
+def device(x: Array) -> Device:
+    """Return the device to create arrays on beside x; None leaves it to JAX, traced or not."""
+    if is_jax(x):
+        return None
+    return x.device if is_torch(x) else compat.device(x)
+
+
+def devices(x: Array) -> Any:  # noqa: ANN401 - each library has a type of its own
+    """Return what can be compared to tell whether two arrays share their devices; None while traced."""
+    if is_jax(x):
+        return None if _is_tracer(x) else x.devices()
+    return device(x)
+
+
+def dtype_name(dtype: DType) -> str:
+    """Return the standard's name of a dtype."""
+    key = type(dtype), dtype  # libraries' dtypes may share a hash, and warn when compared
+    name = _DTYPE_NAMES.get(key)
+    if name is None:
+        name = _DTYPE_NAMES[key] = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+    return name
+
+
+def is_floating(x: Array) -> bool:
+    """Whether the dtype is one of the contract's real or complex floating dtypes."""
+    return dtype_name(x.dtype) in _RESULT_DTYPES
+
+
+def is_complex(x: Array) -> bool:
+    """Whether the dtype is a complex floating one."""
+    return dtype_name(x.dtype) in {"complex64", "complex128"}
+
+
+def is_boolean(x: Array) -> bool:
+    """Whether the dtype is the boolean one."""
+    return dtype_name(x.dtype) == "bool"
+
+
+def result_dtype(x: Array, xp: Namespace) -> DType:
+    """Return the real dtype in which a reduction of x is given."""
+    return getattr(xp, result_dtype_name(x))
+
+
+def result_dtype_name(x: Array) -> str:
+    """Return the standard's name of that dtype."""
+    return _RESULT_DTYPES[dtype_name(x.dtype)]
+
+
+def accumulator_dtype(x: Array, xp: Namespace) -> DType:
+    """Return float64 where library and device have it, else float32."""
+    if xp is numpy_namespace or (is_torch(x) and x.device.type in {"cpu", "cuda"}):
+        return xp.float64
+    if is_jax(x):
+        return _loaded("jax").dtypes.canonicalize_dtype("float64")
+    real = xp.__array_namespace_info__().dtypes(device=device(x), kind="real floating")
+    return real.get("float64", xp.float32)
+
+
+def widest(x: Array, xp: Namespace) -> Array:
+    """Cast x to the complex or real dtype of the accumulator's width."""
+    dtype = accumulator_dtype(x, xp)
+    if is_complex(x):
+        dtype = xp.complex128 if dtype_name(dtype) == "float64" else xp.complex64
+    return x if x.dtype == dtype else xp.astype(x, dtype)
+
+
+def sums_by_tree(x: Array, axes: tuple[int, ...], xp: Namespace) -> bool:
+    """Whether the library's own sum along these axes may be off by more than the contract allows.
+
+    XLA adds runs of equal numbers one by one, and so does NumPy along any but the last axis, which
+    matters where the terms are as wide as the accumulator.
+    """
+    if xp is numpy_namespace:
+        inner = len(axes) == x.ndim or axes == (x.ndim - 1,)
+        return not inner and dtype_name(x.dtype) == "float64"
+    return is_jax(x) or dtype_name(accumulator_dtype(x, xp)) == "float32"
+
+
+def empty_like(x: Array, xp: Namespace) -> Array:
+    """Return a new contiguous array of x's shape, dtype and device, not of its subclass."""
+    return xp.empty(x.shape, dtype=x.dtype, device=device(x))
+
+
+def zero(x: Array, xp: Namespace) -> Array:
+    """Return a 0-d zero of x's library, dtype and device."""
+    return full((), 0, x.dtype, x, xp)
+
+
+def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
+    """Return an array of one value beside another array, traced or not."""
+    return xp.full(shape, value, dtype=dtype, device=device(like))
+
+
+def sign(x: Array, xp: Namespace) -> Array:
+    """Return the sign of a real array as the standard has it: NaN at NaN."""
+    if is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
+        torch = _loaded("torch")
+        return torch.where(torch.isnan(x), x, torch.sign(x))
+    return xp.sign(x)
+
+
+def extent(x: Array, axes: tuple[int, ...]) -> int | None:
+    """Return the number of elements along some axes, or None where a lazy library does not know it."""
+    lengths = [x.shape[axis] for axis in axes]
+    known = all(length is not None and not math.isnan(length) for length in lengths)
+    return math.prod(lengths) if known else None
+
+
+def _is_plain_tensor(x: Array) -> bool:
+    """Whether a torch tensor holds data now: not compiled, transformed, traced or a subclass of its own."""
+    torch = _loaded("torch")
+    if torch.compiler.is_compiling():
+        return False
+    # The one test for torch.func's wrappers; were it to go, every tensor would count as traced.
+    transformed = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", lambda _: True)  # noqa: SLF001
+    return (
+        type(x) in {torch.Tensor, torch.nn.Parameter}
+        and x.device.type != "meta"
+        and not transformed(x)
+        and not torch.jit.is_tracing()
+        and torch.autograd.forward_ad.unpack_dual(x).tangent is None
+    )
+
+
+def is_eager_cpu(x: Array, xp: Namespace) -> bool:
+    """Whether x holds its data in the CPU's memory now, for us to read as we please."""
+    if is_torch(x):
+        return x.device.type == "cpu" and _is_plain_tensor(x)
+    return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
+
+
+def records_gradient(x: Array | None) -> bool:
+    """Whether torch's eager autograd records what is done to x."""
+    return is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+
+
+def is_traced(x: Array) -> bool:
+    """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
+    if is_torch(x):
+        return not _is_plain_tensor(x)
+    return is_jax(x) and _is_tracer(x)
+
+
+def is_lazy(x: Array) -> bool:
+    """Whether looking at x's values would start a computation, or cannot be done."""
+    return is_traced(x) or compat.is_dask_array(x)
+
+
+def is_differentiated(x: Array) -> bool:
+    """Whether a derivative may be asked of the formula that is written down for x."""
+    return records_gradient(x) or is_traced(x)
+
+
+def detach(x: Array | None) -> Array | None:
+    """Return x as a constant of automatic differentiation."""
+    if is_torch(x):
+        return x.detach()
+    return _loaded("jax").lax.stop_gradient(x) if is_jax(x) else x
+
+
+def compiled(function: Callable[..., Any], x: Array, static: tuple[str, ...]) -> Callable[..., Any]:
+    """Return the function, compiled where x is a JAX array that would be worked on one operation a time."""
+    if not is_jax(x) or _is_tracer(x):
+        return function
+    if function not in _JITTED:
+        _JITTED[function] = _loaded("jax").jit(function, static_argnames=static)
+    return _JITTED[function]

@@ -1,0 +1,147 @@
+"""What every public function asks of its arguments, with errors that name them."""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from . import _array, _tree
+from ._reduce import Leaf
+from ._typing import Array, ArrayTree, Axis, Namespace
+
+
+def number(value: Any, name: str) -> float:  # noqa: ANN401
+    """Return a strength, step, radius or weight as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"`{name}` must be a number, got {type(value).__name__}.")
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}.")
+    return float(value)
+
+
+def is_mean(reduce: str) -> bool:
+    """Whether ``reduce`` asks for a mean."""
+    if reduce not in ("sum", "mean"):
+        raise ValueError(f'`reduce` must be "sum" or "mean", got {reduce!r}.')
+    return reduce == "mean"
+
+
+def axes(
+    axis: Axis, x: ArrayTree, structure: _tree.Structure, *, keepdims: bool = False
+) -> tuple[int, ...] | None:
+    """Return the axes as a tuple of numbers >= 0, or None for all of a structure."""
+    if structure is not _tree.LEAF:
+        if axis is not None or keepdims:
+            raise ValueError("`axis` and `keepdims` need a single array: a structure is one long vector.")
+        return None
+    if axis is None:
+        return None
+    try:
+        named = (
+            [operator.index(axis)] if not isinstance(axis, Sequence) else [operator.index(a) for a in axis]
+        )
+    except TypeError:
+        raise TypeError(f"`axis` must be an int, a tuple of ints or None, got {axis!r}.") from None
+    for a in named:
+        if not -x.ndim <= a < x.ndim:
+            raise ValueError(f"`axis` must be within the {x.ndim} dimensions of `x`, got {axis!r}.")
+    out = tuple(sorted(a % x.ndim for a in named))
+    if len(set(out)) != len(out):
+        raise ValueError(f"`axis` must name each axis once, got {axis!r}.")
+    return out
+
+
+def not_empty(leaves: Sequence[Leaf], axes: tuple[int, ...] | None) -> None:
+    """Refuse the mean of what is known to hold no elements."""
+    sizes = [_array.extent(leaf.x, tuple(range(leaf.x.ndim)) if axes is None else axes) for leaf in leaves]
+    if all(n == 0 for n in sizes):
+        raise ValueError('`x` is empty: `reduce="mean"` needs at least one element.')
+
+
+def leaves(
+    x: ArrayTree,
+    where: Any,
+    weights: Any,
+    xp: Namespace | None,  # noqa: ANN401
+) -> tuple[list[Leaf], _tree.Structure, Namespace]:
+    """Return the arrays of x with their masks and weights, the structure they came in, their namespace."""
+    arrays, structure = _tree.flatten(x, "x")
+    xp = one_namespace(arrays, "x", xp)
+    if structure is _tree.LEAF:
+        masks, factors = [where], [weights]
+    else:
+        masks = _tree.match(where, structure, "where", "x")
+        alike = isinstance(weights, int | float)
+        factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", "x")
+    return (
+        [_leaf(array, mask, weight, xp) for array, mask, weight in zip(arrays, masks, factors, strict=True)],
+        structure,
+        xp,
+    )
+
+
+def one_namespace(arrays: Sequence[Array], name: str, xp: Namespace | None = None) -> Namespace:
+    """Return the namespace of arrays that must share library and device and have a floating dtype."""
+    if not arrays:
+        raise ValueError(f"`{name}` must hold at least one array, got an empty structure.")
+    first = arrays[0]
+    found = _array.namespace(first)
+    if xp is not None and _array.wrapped(xp) is not found:
+        raise TypeError(f"`xp` must be the namespace of `{name}`, {found.__name__}, got {xp.__name__}.")
+    for array in arrays:
+        floating(array, name)
+        if array is not first:
+            same_place(array, first, name, name, found)
+    return found
+
+
+def floating(x: Array, name: str) -> None:
+    """Refuse what is not a dense array of a floating dtype."""
+    reason = _array.why_unsupported(x)
+    if reason:
+        raise TypeError(f"`{name}` must be a dense array, got {reason}.")
+    if not _array.is_floating(x):
+        raise TypeError(
+            f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
+            f"complex128), got {_array.dtype_name(x.dtype)}; cast it first, for example to float32."
+        )
+
+
+def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:
+    """Refuse an array of another library or device than x."""
+    if _array.namespace(a) is not xp:
+        got = _array.namespace(a).__name__
+        raise TypeError(f"`{name}` must be of one array library with `{of}`, {xp.__name__}, got {got}.")
+    here, there = _array.devices(x), _array.devices(a)
+    if here is not None and there is not None and here != there:
+        raise ValueError(f"`{name}` must be on the device of `{of}`, {here}, got {there}.")
+
+
+def broadcastable(a: Array, x: Array, name: str) -> None:
+    """Refuse a shape that does not broadcast to x's own."""
+    shape, to = tuple(a.shape), tuple(x.shape)
+    if len(shape) > len(to) or any(n not in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False)):
+        raise ValueError(f"`{name}` must broadcast to the shape of `x`, {to}, got shape {shape}.")
+
+
+def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: ANN401
+    if where is not None:
+        if not _array.is_array(where):
+            raise TypeError(f"`where` must be a boolean array or None, got {type(where).__name__}.")
+        same_place(where, x, "where", "x", xp)
+        if not _array.is_boolean(where):
+            got = _array.dtype_name(where.dtype)
+            raise TypeError(
+                f"`where` must have the boolean dtype, got {got}; compare first, as in `where != 0`."
+            )
+        broadcastable(where, x, "where")
+    if weights is None:
+        return Leaf(x, where)
+    if not _array.is_array(weights):
+        return Leaf(x, where, factor=number(weights, "weights"))
+    same_place(weights, x, "weights", "x", xp)
+    if not _array.is_floating(weights) or _array.is_complex(weights):
+        got = _array.dtype_name(weights.dtype)
+        raise TypeError(f"`weights` must have a real floating dtype, got {got}; cast it first.")
+    broadcastable(weights, x, "weights")
+    return Leaf(x, where, weights)

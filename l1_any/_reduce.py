@@ -1,0 +1,249 @@
+"""The penalty of a structure of arrays: one sum, one n, rounded once."""
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from . import _array, _autodiff, _blocks, _formula
+from ._typing import Array, Namespace
+
+Axes = tuple[int, ...] | None
+
+
+class Leaf(NamedTuple):
+    """An array of the structure, with what selects and multiplies its magnitudes."""
+
+    x: Array
+    where: Array | None = None
+    weights: Array | None = None
+    factor: float | None = None  # a weight that is a number
+
+
+def value(leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace) -> Array:
+    """Σ m·w·|x|, over n for a mean; ``axes=None`` for all of every leaf."""
+    return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp)
+
+
+def sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace) -> tuple[Array, Array]:
+    """Both reductions of all of every leaf, from one reading; the mean of nothing is NaN."""
+    return _run(_sum_and_mean, leaves, xp=xp)  # type: ignore[no-any-return]
+
+
+def subgradient(leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace) -> list[Array]:
+    """m·w·s of each leaf, over n for a mean."""
+    return _run(_subgradient, _constants(leaves), axes=axes, mean=mean, xp=xp)  # type: ignore[no-any-return]
+
+
+def value_and_subgradient(
+    leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace
+) -> tuple[Array, list[Array]]:
+    """Both of them, from one reading of eager arrays."""
+    options = {"axes": axes, "keepdims": keepdims, "mean": mean, "xp": xp}
+    return _run(_value_and_subgradient, leaves, **options)  # type: ignore[no-any-return]
+
+
+def subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    """√Σ (m·w)² over x ≠ 0, over n for a mean."""
+    return _run(_subgradient_norm, _constants(leaves), mean=mean, xp=xp)
+
+
+def norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    """√Σ (m·w·x)², over n for a mean."""
+    return _run(_norm, _constants(leaves), mean=mean, xp=xp)
+
+
+def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    """Σ m·w·x, in the accumulator's dtype."""
+    return _run(_dot, _constants(leaves), xp=xp)
+
+
+def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:  # noqa: ANN401
+    """Call it compiled, if the library has a compiler and there is one array.
+
+    Ragged leaves are compiled one by one: all at once would compile anew for each set of lengths.
+    """
+    if len(leaves) == 1:
+        function = _array.compiled(function, leaves[0].x, tuple(static))
+    return function(leaves, **static)
+
+
+def _constants(leaves: Sequence[Leaf]) -> list[Leaf]:
+    return [leaf._replace(x=_array.detach(leaf.x), weights=_array.detach(leaf.weights)) for leaf in leaves]
+
+
+def _value(leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace) -> Array:
+    totals = [_leafwise(_abs_sum, leaf, axes=axes, keepdims=keepdims, xp=xp) for leaf in leaves]
+    n = _count(leaves, axes=axes, xp=xp) if mean else None
+    return _finished(totals, n, leaves, xp=xp)
+
+
+def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace) -> tuple[Array, Array]:
+    totals = [_leafwise(_abs_sum, leaf, axes=None, keepdims=False, xp=xp) for leaf in leaves]
+    n = _count(leaves, axes=None, xp=xp)
+    total = _finished(totals, None, leaves, xp=xp)
+    if isinstance(n, float) and n == 0:
+        return total, _array.full((), float("nan"), total.dtype, total, xp)
+    return total, _finished(totals, n, leaves, xp=xp)
+
+
+def _subgradient(leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace) -> list[Array]:
+    n = _count(leaves, axes=axes, xp=xp) if mean else None
+    return [_leafwise(_signs, leaf, n, xp=xp) for leaf in leaves]
+
+
+def _value_and_subgradient(
+    leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace
+) -> tuple[Array, list[Array]]:
+    n = _count(leaves, axes=axes, xp=xp) if mean else None
+    both = [_leafwise(_abs_sum_and_signs, leaf, n, axes=axes, keepdims=keepdims, xp=xp) for leaf in leaves]
+    return _finished([total for total, _ in both], n, leaves, xp=xp), [s for _, s in both]
+
+
+def _subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    return _root(_SUM_OF_SQUARED_SIGNS, leaves, mean=mean, xp=xp)
+
+
+def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    return _root(_SUM_OF_SQUARES, leaves, mean=mean, xp=xp)
+
+
+def _root(kernel: _blocks.Kernel, leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+    n = _count(leaves, axes=None, xp=xp) if mean else None
+    squares = [_leafwise(_total, leaf, kernel=kernel, power=2, xp=xp) for leaf in leaves]
+    return _finished([xp.sqrt(functools.reduce(operator.add, squares))], n, leaves, xp=xp)
+
+
+def _dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    totals = [_leafwise(_total, leaf, kernel=_SUM_OF_PRODUCTS, power=1, xp=xp) for leaf in leaves]
+    return _array.as_array(functools.reduce(operator.add, totals))
+
+
+def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
+    return _array.compiled(function, leaf.x, tuple(static))(leaf, *args, **static)
+
+
+def _all_axes(x: Array, axes: Axes) -> tuple[int, ...]:
+    return tuple(range(x.ndim)) if axes is None else axes
+
+
+def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
+    """Return the block kernel that sums what a formula gives for each element."""
+
+    def kernel(
+        x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
+    ) -> tuple[Array]:
+        return (_formula.total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp),)
+
+    return kernel
+
+
+_SUM_OF_MAGNITUDES = _sum_of(_formula.magnitudes)
+_SUM_OF_SQUARED_SIGNS = _sum_of(_formula.squared_signs)
+_SUM_OF_SQUARES = _sum_of(_formula.squares)
+_SUM_OF_PRODUCTS = _sum_of(_formula.products)
+_SUM_OF_SELECTED = _sum_of(_formula.count)
+
+
+def _abs_sum(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace) -> Array:
+    reduced = _all_axes(leaf.x, axes)
+
+    def compute(*arrays: Array | None) -> Array:
+        (total,) = _blocks.reduce(_SUM_OF_MAGNITUDES, arrays, axes=reduced, keepdims=keepdims, xp=xp)
+        return total
+
+    def gradient(g: Array, *arrays: Array | None) -> Array:
+        shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))
+        return _blocks.elementwise(_formula.scaled_signs, (*arrays, xp.reshape(g, shape)), xp=xp)
+
+    arrays = leaf.x, leaf.where, leaf.weights
+    if _array.records_gradient(leaf.x) and not _array.records_gradient(leaf.weights):
+        total = _autodiff.tied(compute, gradient, *arrays)
+    else:
+        total = compute(*arrays)
+    return total if leaf.factor is None else total * leaf.factor
+
+
+def _signs(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array:
+    scale = _scale(leaf, n, xp=xp)
+    arrays = leaf.x, leaf.where, leaf.weights
+    if scale is None or isinstance(scale, float):
+        s = _blocks.elementwise(functools.partial(_formula.scaled_signs, scale=scale), arrays, xp=xp)
+    else:
+        s = _blocks.elementwise(_formula.scaled_signs, (*arrays, scale), xp=xp)
+    return _array.detach(s)
+
+
+def _abs_sum_and_signs(
+    leaf: Leaf, n: Array | float | None, *, axes: Axes, keepdims: bool, xp: Namespace
+) -> tuple[Array, Array]:
+    if not _array.is_eager_cpu(leaf.x, xp) or _array.records_gradient(leaf.x):
+        total = _abs_sum(leaf, axes=axes, keepdims=keepdims, xp=xp)
+        (constant,) = _constants([leaf])
+        return total, _signs(constant, n, xp=xp)
+    scale = _scale(leaf, n, xp=xp)
+
+    def kernel(
+        x: Array,
+        out: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale_: Array | None,
+        **options: Any,  # noqa: ANN401
+    ) -> tuple[Array]:
+        out[...] = _formula.scaled_signs(x, where, weights, scale if scale_ is None else scale_, xp=xp)
+        return _SUM_OF_MAGNITUDES(x, where, weights, **options)
+
+    s = _array.empty_like(leaf.x, xp)
+    array_scale = None if scale is None or isinstance(scale, float) else scale
+    arrays = leaf.x, s, leaf.where, leaf.weights, array_scale
+    (total,) = _blocks.reduce(kernel, arrays, axes=_all_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
+    return total if leaf.factor is None else total * leaf.factor, s
+
+
+def _total(leaf: Leaf, *, kernel: _blocks.Kernel, power: int, xp: Namespace) -> Array:
+    arrays = leaf.x, leaf.where, leaf.weights
+    axes = _all_axes(leaf.x, None)
+    (total,) = _blocks.reduce(kernel, arrays, axes=axes, keepdims=False, xp=xp)
+    return total if leaf.factor is None else total * leaf.factor**power
+
+
+def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
+    arrays = leaf.x, leaf.where
+    axes = _all_axes(leaf.x, axes)
+    (n,) = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
+    return n
+
+
+def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | float:
+    """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept."""
+    counts = []
+    for leaf in leaves:
+        n = None if leaf.where is not None else _array.extent(leaf.x, _all_axes(leaf.x, axes))
+        counts.append(float(n) if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
+    if axes is None:
+        counts = [n if isinstance(n, float) else xp.reshape(n, ()) for n in counts]
+    return functools.reduce(operator.add, counts)
+
+
+def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | float | None:
+    """The factor of the signs: the number among the weights, over n."""
+    if n is None:
+        return leaf.factor
+    over = 1 / n if isinstance(n, float) else 1 / xp.where(n > 0, n, xp.ones_like(n))
+    return over if leaf.factor is None else over * leaf.factor
+
+
+def _finished(
+    totals: list[Array], n: Array | float | None, leaves: Sequence[Leaf], *, xp: Namespace
+) -> Array:
+    total = functools.reduce(operator.add, totals)
+    if isinstance(n, float):
+        total = total / n
+    elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
+        n = xp.reshape(n, total.shape) if n.shape != total.shape else n
+        some = n > 0
+        nan = _array.full((), float("nan"), total.dtype, total, xp)
+        total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)
+    dtypes = {_array.result_dtype(leaf.x, xp) for leaf in leaves}
+    return _array.as_array(xp.astype(total, functools.reduce(xp.result_type, dtypes), copy=False))

@@ -1,0 +1,98 @@
+"""Structures of arrays: lists, tuples, mappings and other iterables, nested."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from . import _array
+from ._typing import Array, ArrayTree
+
+
+class Structure(NamedTuple):
+    """The shape of a tree: how its children are named, and how to put them together again."""
+
+    build: Callable[[list[Any]], Any] | None = None  # None for a leaf
+    keys: tuple[Any, ...] = ()
+    children: tuple["Structure", ...] = ()
+
+
+LEAF = Structure()
+
+
+def flatten(tree: ArrayTree, name: str) -> tuple[list[Array], Structure]:
+    """Return the arrays in the order of iteration, and the structure that they came in."""
+    leaves: list[Array] = []
+    return leaves, _flatten(tree, name, leaves)
+
+
+def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:  # noqa: ANN401
+    """Put leaves into a structure; an iterable that is none of the usual containers comes back as a list."""
+    return _unflatten(structure, iter(leaves))
+
+
+def match(tree: Any, structure: Structure, name: str, of: str) -> list[Any]:  # noqa: ANN401
+    """Return what ``tree`` holds for each leaf of a structure; None stands for all leaves below it."""
+    leaves: list[Any] = []
+    _match(tree, structure, name, of, leaves)
+    return leaves
+
+
+def _flatten(tree: ArrayTree, path: str, leaves: list[Array]) -> Structure:
+    if _array.is_array(tree):
+        leaves.append(tree)
+        return LEAF
+    keys, values, build = _children(tree, path)
+    children = tuple(
+        _flatten(value, f"{path}[{key!r}]", leaves) for key, value in zip(keys, values, strict=True)
+    )
+    return Structure(build, keys, children)
+
+
+def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Callable[[list[Any]], Any]]:  # noqa: ANN401
+    if isinstance(tree, Mapping):
+        keys = tuple(tree)
+        return keys, tree.values(), lambda values: dict(zip(keys, values, strict=True))
+    if isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
+        raise TypeError(
+            f"`{path}` must be an array of an array API library (NumPy, PyTorch, CuPy, JAX, Dask), or a list, "
+            f"tuple, mapping or other iterable of such arrays, got {type(tree).__name__}."
+        )
+    values = list(tree)
+    build: Callable[[list[Any]], Any] = list
+    if isinstance(tree, tuple):
+        make = getattr(tree, "_make", None)  # a named tuple keeps its type
+        build = tuple if make is None else make
+    return tuple(range(len(values))), values, build
+
+
+def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:  # noqa: ANN401
+    if structure.build is None:
+        return next(leaves)
+    return structure.build([_unflatten(child, leaves) for child in structure.children])
+
+
+def _match(tree: Any, structure: Structure, path: str, of: str, leaves: list[Any]) -> None:  # noqa: ANN401
+    if structure.build is None or tree is None:
+        leaves.extend([tree] * _count(structure))
+        return
+    keys, values = _named(tree)
+    if set(keys) != set(structure.keys):
+        raise ValueError(
+            f"`{path}` must have the structure of `{of}`, with {list(structure.keys)} here, got "
+            f"{list(keys) if keys else type(tree).__name__}."
+        )
+    by_key = dict(zip(keys, values, strict=True))
+    for key, child in zip(structure.keys, structure.children, strict=True):
+        _match(by_key[key], child, f"{path}[{key!r}]", of, leaves)
+
+
+def _named(tree: Any) -> tuple[Sequence[Any], Iterable[Any]]:  # noqa: ANN401
+    if isinstance(tree, Mapping):
+        return list(tree), tree.values()
+    if _array.is_array(tree) or isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
+        return [], []
+    values = list(tree)
+    return range(len(values)), values
+
+
+def _count(structure: Structure) -> int:
+    return 1 if structure.build is None else sum(map(_count, structure.children))
