@@ -2,9 +2,12 @@
 
 from . import schedules
 from ._exchange import to_floats
+from .envelope import huber, huber_gradient
 from .functional import subgradient, subgradient_norm, value, value_and_subgradient
+from .groups import prox_group
 from .pipeline import Pipeline
-from .regularizers import L1Regularizer, Regularizer
+from .proximal import prox
+from .regularizers import L1Regularizer, Regularizer, SoftL1Regularizer
 from .report import Report, TermReport
 from .targets import Delta, Field, Logprobs, Probs, Uniform
 from .terms import Term
@@ -18,9 +21,14 @@ __all__ = [
     "Probs",
     "Regularizer",
     "Report",
+    "SoftL1Regularizer",
     "Term",
     "TermReport",
     "Uniform",
+    "huber",
+    "huber_gradient",
+    "prox",
+    "prox_group",
     "schedules",
     "subgradient",
     "subgradient_norm",

@@ -19,6 +19,27 @@ def number(value: Any, name: str) -> float:  # noqa: ANN401
     return float(value)
 
 
+def step(
+    value: Any,  # noqa: ANN401
+    x: Array,
+    name: str,
+    xp: Namespace,
+    reduced: tuple[int, ...] = (),
+) -> Array | float:
+    """Return a step or radius: a number is checked as such, an array by shape and dtype alone.
+
+    The array broadcasts to x's shape, with length 1 along the reduced axes.
+    """
+    if isinstance(value, int | float) or not _array.is_array(value):
+        return number(value, name)
+    value = _array.as_array(value)
+    same_place(value, x, name, "x", xp)
+    real_floating(value, name)
+    shape = tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape))
+    _broadcastable(value, shape, name)
+    return value
+
+
 def is_mean(reduce: str) -> bool:
     """Whether ``reduce`` asks for a mean."""
     if reduce not in ("sum", "mean"):
@@ -62,7 +83,7 @@ def leaves(
     x: ArrayTree,
     where: Any,
     weights: Any,
-    xp: Namespace | None,  # noqa: ANN401
+    xp: Namespace | None,
 ) -> tuple[list[Leaf], _tree.Structure, Namespace]:
     """Return the arrays of x with their masks and weights, the structure they came in, their namespace."""
     arrays, structure = _tree.flatten(x, "x")
@@ -107,6 +128,22 @@ def floating(x: Array, name: str) -> None:
         )
 
 
+def real_floating(x: Array, name: str) -> None:
+    """Refuse what is not of a real floating dtype."""
+    if not _array.is_floating(x) or _array.is_complex(x):
+        raise TypeError(
+            f"`{name}` must have a real floating dtype, got {_array.dtype_name(x.dtype)}; cast it first."
+        )
+
+
+def real(x: Array, name: str, why: str) -> None:
+    """Refuse a complex array where an option needs an order."""
+    if _array.is_complex(x):
+        raise TypeError(
+            f"`{name}` must be real with `{why}`, got {_array.dtype_name(x.dtype)}; pass its real part."
+        )
+
+
 def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:
     """Refuse an array of another library or device than x."""
     if _array.namespace(a) is not xp:
@@ -119,9 +156,13 @@ def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:
 
 def broadcastable(a: Array, x: Array, name: str) -> None:
     """Refuse a shape that does not broadcast to x's own."""
-    shape, to = tuple(a.shape), tuple(x.shape)
+    _broadcastable(a, tuple(x.shape), name)
+
+
+def _broadcastable(a: Array, to: tuple[int, ...], name: str) -> None:
+    shape = tuple(a.shape)
     if len(shape) > len(to) or any(n not in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False)):
-        raise ValueError(f"`{name}` must broadcast to the shape of `x`, {to}, got shape {shape}.")
+        raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `x`, got shape {shape}.")
 
 
 def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: ANN401
@@ -140,8 +181,6 @@ def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: A
     if not _array.is_array(weights):
         return Leaf(x, where, factor=number(weights, "weights"))
     same_place(weights, x, "weights", "x", xp)
-    if not _array.is_floating(weights) or _array.is_complex(weights):
-        got = _array.dtype_name(weights.dtype)
-        raise TypeError(f"`weights` must have a real floating dtype, got {got}; cast it first.")
+    real_floating(weights, "weights")
     broadcastable(weights, x, "weights")
     return Leaf(x, where, weights)

@@ -8,7 +8,7 @@ from . import _array, _autodiff, _checks, _reduce, _tree, terms
 from ._reduce import Leaf
 from ._typing import Array, Namespace
 from .data import Batch
-from .regularizers import L1Regularizer
+from .regularizers import L1Regularizer, SoftL1Regularizer
 
 Gradient = list[Array]
 
@@ -108,7 +108,7 @@ def _called(loss: Any, name: str, batch: Batch, logprobs: Any) -> tuple[Array, d
 
 def _data(loss: Any, batch: Batch) -> Any:  # noqa: ANN401
     """Return the data as given, or to our own regularizers with the fields that were read before."""
-    return batch if isinstance(loss, L1Regularizer) else batch.data
+    return batch if type(loss) in {L1Regularizer, SoftL1Regularizer} else batch.data
 
 
 def _states_gradient(loss: Any) -> bool:  # noqa: ANN401
