@@ -32,9 +32,15 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
 
 
 def is_torch(x: object) -> bool:
-    """Whether x is a torch tensor."""
+    """Whether x is a torch tensor, or stands for one."""
     torch = _loaded("torch")
-    return torch is not None and isinstance(x, torch.Tensor)
+    return torch is not None and (isinstance(x, torch.Tensor) or is_symbol(x))
+
+
+def is_symbol(x: object) -> bool:
+    """Whether torch.fx traces a function with x: it records operations, and knows no dtype or shape."""
+    fx = _loaded("torch.fx")
+    return fx is not None and isinstance(x, fx.Proxy)
 
 
 def is_jax(x: object) -> bool:
@@ -115,7 +121,7 @@ def is_floating(x: Array) -> bool:
 
 def is_complex(x: Array) -> bool:
     """Whether the dtype is a complex floating one."""
-    return dtype_name(x.dtype) in {"complex64", "complex128"}
+    return not is_symbol(x) and dtype_name(x.dtype) in {"complex64", "complex128"}
 
 
 def is_boolean(x: Array) -> bool:
@@ -126,6 +132,11 @@ def is_boolean(x: Array) -> bool:
 def result_dtype(x: Array, xp: Namespace) -> DType:
     """Return the real dtype in which a reduction of x is given."""
     return getattr(xp, result_dtype_name(x))
+
+
+def in_result_dtype(x: Array, xp: Namespace) -> Array:
+    """Cast x to that dtype; a symbol, which stands for a result already, stays as it is."""
+    return x if is_symbol(x) else xp.astype(x, result_dtype(x, xp), copy=False)
 
 
 def result_dtype_name(x: Array) -> str:
@@ -145,6 +156,8 @@ def accumulator_dtype(x: Array, xp: Namespace) -> DType:
 
 def widest(x: Array, xp: Namespace) -> Array:
     """Cast x to the complex or real dtype of the accumulator's width."""
+    if is_symbol(x):
+        return x.to(xp.float64)
     dtype = accumulator_dtype(x, xp)
     if is_complex(x):
         dtype = xp.complex128 if dtype_name(dtype) == "float64" else xp.complex64
@@ -235,7 +248,7 @@ def is_lazy(x: Array) -> bool:
 
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    return records_gradient(x) or is_traced(x)
+    return is_traced(x) or records_gradient(x)
 
 
 def detach(x: Array | None) -> Array | None:
