@@ -182,8 +182,8 @@ def empty_like(x: Array, xp: Namespace) -> Array:
 
 
 def zero(x: Array, xp: Namespace) -> Array:
-    """Return a 0-d zero of x's library, dtype and device."""
-    return full((), 0, x.dtype, x, xp)
+    """Return a 0-d zero of x's library, dtype and device; for a symbol, the number."""
+    return 0.0 if is_symbol(x) else full((), 0, x.dtype, x, xp)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
