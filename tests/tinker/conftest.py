@@ -26,3 +26,13 @@ def server(request):
 def service(server):
     with tinker.ServiceClient(base_url=server.base_url, api_key="tml-local") as service:
         yield service
+
+
+@pytest.fixture
+def trainer(service):
+    return service.create_lora_training_client("local", rank=4, seed=7).result()
+
+
+@pytest.fixture
+def model(server, trainer):
+    return server.models[trainer.model_id]
