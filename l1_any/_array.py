@@ -41,7 +41,8 @@ def _library(x: object) -> str | None:
 def _find_library(x: object) -> str | None:
     if isinstance(x, (np.ndarray, np.generic)):  # torch.compile cannot trace their union
         return "numpy"
-    for library, name in (("torch", "Tensor"), ("jax", "Array"), ("dask.array", "Array")):
+    known = (("torch", "Tensor"), ("torch.fx", "Proxy"), ("jax", "Array"), ("dask.array", "Array"))
+    for library, name in known:
         module = _loaded(library)
         if module is not None and isinstance(x, getattr(module, name)):
             return library
@@ -50,7 +51,12 @@ def _find_library(x: object) -> str | None:
 
 
 def _is_torch(x: object) -> bool:
-    return _library(x) == "torch"
+    return _library(x) in {"torch", "torch.fx"}
+
+
+def _is_symbol(x: object) -> bool:
+    """Whether torch.fx traces a function with x: it records operations, and knows no dtype or shape."""
+    return _library(x) == "torch.fx"
 
 
 def _is_jax(x: object) -> bool:
@@ -86,7 +92,7 @@ def namespace(x: Array) -> Namespace:
         import array_api_compat.numpy as wrapped_numpy  # loads far more than NumPy's own import
 
         return wrapped_numpy
-    if library == "torch":
+    if library in {"torch", "torch.fx"}:
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -136,7 +142,7 @@ def is_floating(x: Array) -> bool:
 
 def is_complex(x: Array) -> bool:
     """Whether the dtype is a complex floating one."""
-    return dtype_name(x.dtype) in {"complex64", "complex128"}
+    return not _is_symbol(x) and dtype_name(x.dtype) in {"complex64", "complex128"}
 
 
 def is_boolean(x: Array) -> bool:
@@ -147,6 +153,11 @@ def is_boolean(x: Array) -> bool:
 def result_dtype(x: Array, xp: Namespace) -> DType:
     """Return the real dtype in which a reduction of x is given."""
     return getattr(xp, result_dtype_name(x))
+
+
+def in_result_dtype(x: Array, xp: Namespace) -> Array:
+    """Cast x to that dtype; a symbol, which stands for a result already, stays as it is."""
+    return x if _is_symbol(x) else xp.astype(x, result_dtype(x, xp), copy=False)
 
 
 def result_dtype_name(x: Array) -> str:
@@ -166,6 +177,8 @@ def accumulator_dtype(x: Array, xp: Namespace) -> DType:
 
 def widest(x: Array, xp: Namespace) -> Array:
     """Cast x to the complex or real dtype of the accumulator's width."""
+    if _is_symbol(x):
+        return x.to(xp.float64)
     dtype = accumulator_dtype(x, xp)
     if is_complex(x):
         dtype = xp.complex128 if dtype_name(dtype) == "float64" else xp.complex64
@@ -200,8 +213,8 @@ def empty_like(x: Array, xp: Namespace) -> Array:
 
 
 def zero(x: Array, xp: Namespace) -> Array:
-    """Return a 0-d zero of x's library, dtype and device."""
-    return full((), 0, x.dtype, x, xp)
+    """Return a 0-d zero of x's library, dtype and device; for a symbol, the number."""
+    return 0.0 if _is_symbol(x) else full((), 0, x.dtype, x, xp)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
@@ -262,7 +275,7 @@ def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     return _is_numpy(xp) or bool(compat.is_array_api_strict_namespace(xp))
 
 
-def records_gradient(x: Array | None) -> bool:
+def records_gradient(x: Array) -> bool:
     """Whether torch's eager autograd records what is done to x."""
     return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
 
@@ -288,7 +301,7 @@ def is_lazy(x: Array) -> bool:
 
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    return records_gradient(x) or is_traced(x)
+    return is_traced(x) or records_gradient(x)
 
 
 def detach(x: Array) -> Array:

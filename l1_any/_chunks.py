@@ -9,7 +9,7 @@ from ._typing import Array, Namespace
 
 
 def reduce(
-    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], axes: tuple[int, ...], *, keepdims: bool
+    kernel: Callable[..., Array], arrays: tuple[Array, ...], axes: tuple[int, ...], *, keepdims: bool
 ) -> Array:
     """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
     x = arrays[0]
@@ -28,7 +28,7 @@ def reduce(
 
 
 def elementwise(
-    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], whole: tuple[int, ...], xp: Namespace
+    kernel: Callable[..., Array], arrays: tuple[Array, ...], whole: tuple[int, ...], xp: Namespace
 ) -> Array:
     """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
     x = arrays[0].rechunk(dict.fromkeys(whole, -1))

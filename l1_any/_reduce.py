@@ -252,8 +252,7 @@ def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int = 1, 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where
     axes = _all_axes(leaf.x, axes)
-    n = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
-    return n
+    return _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
 
 
 def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
@@ -268,7 +267,7 @@ def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
 
 
 def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float | None:
-    """The factor of the signs: the number among the weights, over n."""
+    """Return what multiplies the signs: the number among the weights, over n."""
     if n is None:
         return leaf.factor
     over = 1 / n if isinstance(n, int) else 1 / xp.where(n > 0, n, xp.ones_like(n))
