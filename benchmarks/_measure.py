@@ -82,6 +82,6 @@ def peak_extra(
     """Return the bytes that a run needs at its peak beyond what it starts with, from a process of its own."""
     child = Path(__file__).with_name("_peak.py")
     command = [sys.executable, child, library, device, kind, str(index), dtype, *map(str, shape)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own file
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     printed = done.stdout.strip()
     return int(printed) if printed else None

@@ -19,6 +19,92 @@ def number(value: Any, name: str) -> float:  # noqa: ANN401
     return float(value)
 
 
+def ratio(value: Any, name: str) -> float:  # noqa: ANN401
+    """Return a share as a float from 0 to 1."""
+    share = number(value, name)
+    if share > 1:
+        raise ValueError(f"`{name}` must be a number from 0 to 1, got {value!r}.")
+    return share
+
+
+def step(
+    value: Any,  # noqa: ANN401
+    x: Array,
+    name: str,
+    xp: Namespace,
+    reduced: tuple[int, ...] = (),
+) -> Array | float:
+    """Return a step or radius: a number is checked as such, an array by shape and dtype alone.
+
+    The array broadcasts to x's shape, with length 1 along the reduced axes.
+    """
+    if isinstance(value, int | float) or not _array.is_array(value):
+        return number(value, name)
+    value = _array.as_array(value)
+    same_place(value, x, name, "x", xp)
+    real_floating(value, name)
+    _broadcastable(value, tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape)), name)
+    return value
+
+
+def step_of_each(xs: Sequence[Array], value: Any, name: str, xp: Namespace) -> Array | float:  # noqa: ANN401
+    """Return a step that fits every array."""
+    first, *_ = [step(value, x, name, xp) for x in xs]
+    return first
+
+
+def radius(
+    xs: Sequence[Array],
+    value: Any,  # noqa: ANN401
+    name: str,
+    axis: int | None,
+    xp: Namespace,
+) -> Array | float:
+    """Return the radius of vectors along an axis of one array, or of all arrays as one vector."""
+    x = xs[0]
+    out = step(value, x, name, xp, tuple(range(x.ndim)) if axis is None else (axis,))
+    return out if isinstance(out, float) or axis is not None else xp.reshape(out, ())
+
+
+def one_axis(axis: Any, x: Array, structure: _tree.Structure) -> int | None:  # noqa: ANN401
+    """Return an axis as a number >= 0, or None for all of a structure."""
+    if isinstance(axis, Sequence):
+        raise TypeError(f"`axis` must be an int or None, got {axis!r}.")
+    found = axes(axis, x, structure)
+    return None if found is None else found[0]
+
+
+def group_axes(axis: Axis, x: Array) -> tuple[int, ...]:
+    """Return the axes of a group as a tuple of numbers >= 0."""
+    found = axes(axis, x, _tree.LEAF)
+    return tuple(range(x.ndim)) if found is None else found
+
+
+def some_groups(xs: Sequence[Array], groups: Sequence[tuple[int, ...]]) -> None:
+    """Refuse the mean over what is known to hold no groups."""
+    kept = [tuple(a for a in range(x.ndim) if a not in own) for x, own in zip(xs, groups, strict=True)]
+    if all(_array.extent(x, a) == 0 for x, a in zip(xs, kept, strict=True)):
+        raise ValueError('`x` has no groups: `reduce="mean"` needs at least one.')
+
+
+def alike(
+    tree: ArrayTree, xs: Sequence[Array], structure: _tree.Structure, name: str, xp: Namespace
+) -> list[Array]:
+    """Return the arrays of a tree that must be like x: structure, library, device, shapes and dtypes."""
+    arrays = [tree] if structure is _tree.LEAF else _tree.match(tree, structure, name, "x")
+    for array, x in zip(arrays, xs, strict=True):
+        if not _array.is_array(array):
+            raise TypeError(f"`{name}` must be an array like `x`, got {type(array).__name__}.")
+        same_place(array, x, name, "x", xp)
+        got, to = (tuple(array.shape), array.dtype), (tuple(x.shape), x.dtype)
+        if got != to:
+            raise ValueError(
+                f"`{name}` must have the shape and dtype of `x`, {to[0]} and {_array.dtype_name(to[1])}, "
+                f"got {got[0]} and {_array.dtype_name(got[1])}."
+            )
+    return arrays
+
+
 def is_mean(reduce: str) -> bool:
     """Whether ``reduce`` asks for a mean."""
     if reduce not in ("sum", "mean"):
@@ -60,9 +146,9 @@ def not_empty(leaves: Sequence[Leaf], axes: tuple[int, ...] | None) -> None:
 
 def leaves(
     x: ArrayTree,
-    where: Any,
-    weights: Any,
-    xp: Namespace | None,  # noqa: ANN401
+    where: Any,  # noqa: ANN401
+    weights: Any,  # noqa: ANN401
+    xp: Namespace | None,
 ) -> tuple[list[Leaf], _tree.Structure, Namespace]:
     """Return the arrays of x with their masks and weights, the structure they came in, their namespace."""
     arrays, structure = _tree.flatten(x, "x")
@@ -107,6 +193,22 @@ def floating(x: Array, name: str) -> None:
         )
 
 
+def real_floating(x: Array, name: str) -> None:
+    """Refuse what is not of a real floating dtype."""
+    if not _array.is_floating(x) or _array.is_complex(x):
+        raise TypeError(
+            f"`{name}` must have a real floating dtype, got {_array.dtype_name(x.dtype)}; cast it first."
+        )
+
+
+def real(leaves: Sequence[Leaf], why: str) -> None:
+    """Refuse complex arrays where an option needs an order."""
+    for leaf in leaves:
+        if _array.is_complex(leaf.x):
+            got = _array.dtype_name(leaf.x.dtype)
+            raise TypeError(f"`x` must be real with `{why}`, got {got}; pass its real part.")
+
+
 def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:
     """Refuse an array of another library or device than x."""
     if _array.namespace(a) is not xp:
@@ -119,9 +221,13 @@ def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:
 
 def broadcastable(a: Array, x: Array, name: str) -> None:
     """Refuse a shape that does not broadcast to x's own."""
-    shape, to = tuple(a.shape), tuple(x.shape)
+    _broadcastable(a, tuple(x.shape), name)
+
+
+def _broadcastable(a: Array, to: tuple[int, ...], name: str) -> None:
+    shape = tuple(a.shape)
     if len(shape) > len(to) or any(n not in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False)):
-        raise ValueError(f"`{name}` must broadcast to the shape of `x`, {to}, got shape {shape}.")
+        raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `x`, got shape {shape}.")
 
 
 def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: ANN401
@@ -140,8 +246,6 @@ def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: A
     if not _array.is_array(weights):
         return Leaf(x, where, factor=number(weights, "weights"))
     same_place(weights, x, "weights", "x", xp)
-    if not _array.is_floating(weights) or _array.is_complex(weights):
-        got = _array.dtype_name(weights.dtype)
-        raise TypeError(f"`weights` must have a real floating dtype, got {got}; cast it first.")
+    real_floating(weights, "weights")
     broadcastable(weights, x, "weights")
     return Leaf(x, where, weights)

@@ -10,7 +10,7 @@ _LIBRARY_TERMS = 256  # of contiguous terms so few, each library's own sum is ri
 
 
 def sign(x: Array, *, xp: Namespace) -> Array:
-    """s in ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
+    """Subgradient s ∈ ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
     if not _array.is_complex(x):
         return _array.sign(x, xp)
     re, im = xp.real(x), xp.imag(x)
@@ -65,17 +65,43 @@ def squared_signs(x: Array, where: Array | None, weights: Array | None, *, xp: N
     return terms * w * w
 
 
+def products(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """m·w·x, in the accumulator's precision."""
+    terms = _array.widest(selected(x, where, xp=xp), xp)
+    if weights is None:
+        return terms
+    return terms * _array.widest(selected(weights, where, xp=xp), xp)
+
+
+def squares(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """(m·w·x)² of a real x, in the accumulator's precision."""
+    terms = products(x, where, weights, xp=xp)
+    return terms * terms
+
+
 def scaled_signs(
     x: Array, where: Array | None, weights: Array | None, scale: Array | float | None, *, xp: Namespace
 ) -> Array:
     """m·w·s·scale, rounded once for real x (s is 0 or ±1)."""
-    s = sign(selected(x, where, xp=xp), xp=xp)
+    return scaled(sign(selected(x, where, xp=xp), xp=xp), x, where, weights, scale, xp=xp)
+
+
+def scaled(
+    s: Array,
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    scale: Array | float | None,
+    *,
+    xp: Namespace,
+) -> Array:
+    """m·w·s·scale in the dtype of x, for an s that is 0 where the mask is false."""
     factor = scale
     if weights is not None:
         w = _array.widest(selected(weights, where, xp=xp), xp)
         factor = w if scale is None else w * scale
     if factor is None:
-        return s
+        return xp.astype(s, x.dtype, copy=False)
     # Not in half precision, where a loss scale of 65536 is infinite and its multiple of 0 is NaN.
     dtype = _array.result_dtype(x, xp)
     if not _array.is_complex(x):

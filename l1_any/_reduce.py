@@ -1,9 +1,10 @@
 """The penalty of a structure of arrays: one sum, one n, rounded once."""
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import _array, _autodiff, _blocks, _formula
 from ._typing import Array, Namespace
@@ -20,14 +21,62 @@ class Leaf(NamedTuple):
     factor: float | None = None  # a weight that is a number
 
 
-def value(leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace) -> Array:
-    """Σ m·w·|x|, over n for a mean; ``axes=None`` for all of every leaf."""
-    return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp)
+class Penalty(Protocol):
+    """What is summed for each element, and its derivative; hashed by value, for compilers to know it."""
+
+    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, xp: Namespace) -> Array:
+        """m·w·h(x), which automatic differentiation understands."""
+
+    def gradient(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None,
+        /,
+        *,
+        xp: Namespace,
+    ) -> Array:
+        """m·w·h'(x)·scale, of the dtype of x."""
 
 
-def subgradient(leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace) -> list[Array]:
-    """m·w·s of each leaf, over n for a mean."""
-    return _run(_subgradient, _constants(leaves), axes=axes, mean=mean, xp=xp)  # type: ignore[no-any-return]
+@dataclasses.dataclass(frozen=True)
+class Magnitude:
+    """The L1 penalty's own h(x) = |x|."""
+
+    terms = staticmethod(_formula.magnitudes)
+    gradient = staticmethod(_formula.scaled_signs)
+
+
+MAGNITUDE = Magnitude()
+
+
+def value(
+    leaves: Sequence[Leaf],
+    *,
+    axes: Axes,
+    keepdims: bool,
+    mean: bool,
+    xp: Namespace,
+    penalty: Penalty = MAGNITUDE,
+) -> Array:
+    """Σ m·w·h(x), over n for a mean; ``axes=None`` for all of every leaf."""
+    return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp, penalty=penalty)
+
+
+def sum_and_mean(
+    leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty = MAGNITUDE
+) -> tuple[Array, Array]:
+    """Both reductions of all of every leaf, from one reading; the mean of nothing is NaN."""
+    return _run(_sum_and_mean, leaves, xp=xp, penalty=penalty)  # type: ignore[no-any-return]
+
+
+def subgradient(
+    leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty = MAGNITUDE
+) -> list[Array]:
+    """m·w·h'(x) of each leaf, over n for a mean."""
+    options = {"axes": axes, "mean": mean, "xp": xp, "penalty": penalty}
+    return _run(_subgradient, _constants(leaves), **options)  # type: ignore[no-any-return]
 
 
 def value_and_subgradient(
@@ -40,7 +89,21 @@ def value_and_subgradient(
 
 def subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
     """√Σ (m·w)² over x ≠ 0, over n for a mean."""
-    return _run(_subgradient_norm, _constants(leaves), mean=mean, xp=xp)
+    return norm(leaves, mean=mean, xp=xp, squares=_formula.squared_signs)
+
+
+def norm(
+    leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array] = _formula.squares
+) -> Array:
+    """√Σ (m·w·x)², over n for a mean; or of other squares of each element."""
+    return _run(_norm, _constants(leaves), mean=mean, xp=xp, squares=squares)
+
+
+def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    """Σ m·w·x, in the accumulator's dtype."""
+    leaves = _constants(leaves)
+    totals = [_leafwise(_constant_total, leaf, terms=_formula.products, xp=xp) for leaf in leaves]
+    return _array.as_array(functools.reduce(operator.add, totals))
 
 
 def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:  # noqa: ANN401
@@ -57,15 +120,29 @@ def _constants(leaves: Sequence[Leaf]) -> list[Leaf]:
     return [leaf._replace(x=_array.detach(leaf.x), weights=_array.detach(leaf.weights)) for leaf in leaves]
 
 
-def _value(leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace) -> Array:
-    totals = [_leafwise(_abs_sum, leaf, axes=axes, keepdims=keepdims, xp=xp) for leaf in leaves]
+def _value(
+    leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace, penalty: Penalty
+) -> Array:
+    options = {"axes": axes, "keepdims": keepdims, "xp": xp, "penalty": penalty}
+    totals = [_leafwise(_total, leaf, **options) for leaf in leaves]
     n = _count(leaves, axes=axes, xp=xp) if mean else None
     return _finished(totals, n, leaves, xp=xp)
 
 
-def _subgradient(leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace) -> list[Array]:
+def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> tuple[Array, Array]:
+    totals = [_leafwise(_total, leaf, axes=None, keepdims=False, xp=xp, penalty=penalty) for leaf in leaves]
+    n = _count(leaves, axes=None, xp=xp)
+    total = _finished(totals, None, leaves, xp=xp)
+    if isinstance(n, float) and n == 0:
+        return total, _array.full((), float("nan"), total.dtype, total, xp)
+    return total, _finished(totals, n, leaves, xp=xp)
+
+
+def _subgradient(
+    leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty
+) -> list[Array]:
     n = _count(leaves, axes=axes, xp=xp) if mean else None
-    return [_leafwise(_signs, leaf, n, xp=xp) for leaf in leaves]
+    return [_leafwise(_gradient, leaf, n, xp=xp, penalty=penalty) for leaf in leaves]
 
 
 def _value_and_subgradient(
@@ -76,10 +153,10 @@ def _value_and_subgradient(
     return _finished([total for total, _ in both], n, leaves, xp=xp), [s for _, s in both]
 
 
-def _subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
     n = _count(leaves, axes=None, xp=xp) if mean else None
-    squares = [_leafwise(_square_sum, leaf, xp=xp) for leaf in leaves]
-    return _finished([xp.sqrt(functools.reduce(operator.add, squares))], n, leaves, xp=xp)
+    totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
+    return _finished([xp.sqrt(functools.reduce(operator.add, totals))], n, leaves, xp=xp)
 
 
 def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
@@ -102,20 +179,19 @@ def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
 
 
 _SUM_OF_MAGNITUDES = _sum_of(_formula.magnitudes)
-_SUM_OF_SQUARED_SIGNS = _sum_of(_formula.squared_signs)
 _SUM_OF_SELECTED = _sum_of(_formula.count)
 
 
-def _abs_sum(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace) -> Array:
+def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty) -> Array:
     reduced = _all_axes(leaf.x, axes)
+    kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _sum_of(penalty.terms)
 
     def compute(*arrays: Array | None) -> Array:
-        total = _blocks.reduce(_SUM_OF_MAGNITUDES, arrays, axes=reduced, keepdims=keepdims, xp=xp)
-        return total
+        return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
         shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))
-        return _blocks.elementwise(_formula.scaled_signs, (*arrays, xp.reshape(g, shape)), xp=xp)
+        return _blocks.elementwise(penalty.gradient, (*arrays, xp.reshape(g, shape)), xp=xp)
 
     arrays = leaf.x, leaf.where, leaf.weights
     if _array.records_gradient(leaf.x) and not _array.records_gradient(leaf.weights):
@@ -125,13 +201,17 @@ def _abs_sum(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace) -> Array:
     return total if leaf.factor is None else total * leaf.factor
 
 
-def _signs(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array:
+def _gradient(leaf: Leaf, n: Array | int | None, *, xp: Namespace, penalty: Penalty) -> Array:
     scale = _scale(leaf, n, xp=xp)
     arrays = leaf.x, leaf.where, leaf.weights
     if scale is None or isinstance(scale, float):
-        s = _blocks.elementwise(functools.partial(_formula.scaled_signs, scale=scale), arrays, xp=xp)
+
+        def kernel(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+            return penalty.gradient(x, where, weights, scale, xp=xp)
+
+        s = _blocks.elementwise(kernel, arrays, xp=xp)
     else:
-        s = _blocks.elementwise(_formula.scaled_signs, (*arrays, scale), xp=xp)
+        s = _blocks.elementwise(penalty.gradient, (*arrays, scale), xp=xp)
     return _array.as_array(_array.detach(s))
 
 
@@ -139,9 +219,9 @@ def _abs_sum_and_signs(
     leaf: Leaf, n: Array | int | None, *, axes: Axes, keepdims: bool, xp: Namespace
 ) -> tuple[Array, Array]:
     if not _array.is_eager_cpu(leaf.x, xp) or _array.records_gradient(leaf.x):
-        total = _abs_sum(leaf, axes=axes, keepdims=keepdims, xp=xp)
+        total = _total(leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=MAGNITUDE)
         (constant,) = _constants([leaf])
-        return total, _signs(constant, n, xp=xp)
+        return total, _gradient(constant, n, xp=xp, penalty=MAGNITUDE)
     scale = _scale(leaf, n, xp=xp)
 
     def kernel(
@@ -162,18 +242,17 @@ def _abs_sum_and_signs(
     return total if leaf.factor is None else total * leaf.factor, s
 
 
-def _square_sum(leaf: Leaf, *, xp: Namespace) -> Array:
+def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int = 1, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
     axes = _all_axes(leaf.x, None)
-    square = _blocks.reduce(_SUM_OF_SQUARED_SIGNS, arrays, axes=axes, keepdims=False, xp=xp)
-    return square if leaf.factor is None else square * (leaf.factor * leaf.factor)
+    total = _blocks.reduce(_sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
+    return total if leaf.factor is None else total * leaf.factor**power
 
 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where
     axes = _all_axes(leaf.x, axes)
-    n = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
-    return n
+    return _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
 
 
 def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
@@ -188,16 +267,14 @@ def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
 
 
 def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float | None:
-    """The factor of the signs: the number among the weights, over n."""
+    """Return what multiplies the signs: the number among the weights, over n."""
     if n is None:
         return leaf.factor
     over = 1 / n if isinstance(n, int) else 1 / xp.where(n > 0, n, xp.ones_like(n))
     return over if leaf.factor is None else over * leaf.factor
 
 
-def _finished(
-    totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace
-) -> Array:
+def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     total = functools.reduce(operator.add, totals)
     if isinstance(n, int):
         total = total / n

@@ -85,12 +85,12 @@ class Library:
 
 def libraries(config) -> list[Library]:
     gpu = config.getoption("device") == "cuda"
-    out = []
-    for backend in requested(config):
-        for variant in backend.variants:
-            if variant.gpu == gpu or (gpu and backend.name == "jax"):
-                out.append(Library(backend, variant))
-    return out
+    return [
+        Library(backend, variant)
+        for backend in requested(config)
+        for variant in backend.variants
+        if variant.gpu == gpu or (gpu and backend.name == "jax")
+    ]
 
 
 def pytest_generate_tests(metafunc):

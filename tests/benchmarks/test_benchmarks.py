@@ -16,7 +16,7 @@ BENCHMARKS = ROOT / "benchmarks"
 
 def command(name, *arguments):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    done = subprocess.run(  # noqa: S603 - our own file
+    done = subprocess.run(
         [sys.executable, BENCHMARKS / name, *arguments],
         capture_output=True,
         text=True,

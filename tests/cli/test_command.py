@@ -26,7 +26,7 @@ def one_line(text):
 
 
 def run_python(code, *arguments, **options):
-    return subprocess.run(  # noqa: S603 - our own code
+    return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,

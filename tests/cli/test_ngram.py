@@ -58,7 +58,7 @@ def test_another_process_makes_the_same_bytes():
         "print(hashlib.sha256(f().tobytes()).hexdigest())"
     )
     digests = {
-        subprocess.run(  # noqa: S603 - our own code
+        subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
         ).stdout
         for seed in ("1", "2")

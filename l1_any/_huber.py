@@ -1,0 +1,43 @@
+"""The Huber function, which is the Moreau envelope of the magnitude."""
+
+import dataclasses
+
+from . import _array, _formula
+from ._typing import Array, Namespace
+
+
+@dataclasses.dataclass(frozen=True)
+class Huber:
+    """h(x) = |x|²/(2δ) where |x| <= δ, else |x| - δ/2; in the accumulator's precision."""
+
+    delta: float
+
+    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, xp: Namespace) -> Array:
+        """m·w·h(x)."""
+        x = _array.widest(_formula.selected(x, where, xp=xp), xp)
+        inside = xp.abs(x) <= self.delta
+        # The half of h that is not taken gets a harmless argument: its derivative is multiplied by 0.
+        near, far = xp.where(inside, x, xp.zeros_like(x)), xp.where(inside, xp.ones_like(x), x)
+        parts = [xp.real(near), xp.imag(near)] if _array.is_complex(x) else [near]
+        quadratic = sum(part * (part / (2 * self.delta)) for part in parts)
+        linear = _formula.differentiable_abs(far, xp=xp) - self.delta / 2
+        terms = xp.where(inside, quadratic, linear)
+        if weights is None:
+            return terms
+        return terms * _array.widest(_formula.selected(weights, where, xp=xp), xp)
+
+    def gradient(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None,
+        /,
+        *,
+        xp: Namespace,
+    ) -> Array:
+        """m·w·h'(x)·scale, where h'(x) is x/δ inside and x/|x| outside."""
+        wide = _array.widest(_formula.selected(x, where, xp=xp), xp)
+        inside = xp.abs(wide) <= self.delta
+        slope = xp.where(inside, wide / self.delta, _formula.sign(wide, xp=xp))
+        return _formula.scaled(slope, x, where, weights, scale, xp=xp)
