@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -59,7 +60,8 @@ def _public_names(module: ModuleType) -> list[str]:
 def _title(module: ModuleType) -> str:
     if module.__name__.rpartition(".")[2].startswith("_"):
         return "Other functions"
-    return inspect.getdoc(module).partition("\n")[0].partition(":")[0].rstrip(".")
+    summary = inspect.getdoc(module).partition("\n")[0]
+    return re.split(r"[:,] ", summary)[0].rstrip(".")
 
 
 def _section(title: str, names: list[str]) -> str:
