@@ -10,7 +10,7 @@ _LIBRARY_TERMS = 256  # of contiguous terms so few, each library's own sum is ri
 
 
 def sign(x: Array, *, xp: Namespace) -> Array:
-    """S in ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
+    """Subgradient s ∈ ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
     if not _array.is_complex(x):
         return _array.sign(x, xp)
     re, im = xp.real(x), xp.imag(x)

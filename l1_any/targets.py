@@ -161,8 +161,7 @@ def parse(target: TargetLike) -> Target:
 
 def _selected(leaf: Leaf, batch: Batch) -> Array:
     """Return the log-probabilities in the precision of results, 0 where they are masked out."""
-    dtype = _array.result_dtype(leaf.x, batch.xp)
-    return batch.xp.astype(_formula.selected(leaf.x, leaf.where, xp=batch.xp), dtype, copy=False)
+    return _array.in_result_dtype(_formula.selected(leaf.x, leaf.where, xp=batch.xp), batch.xp)
 
 
 def _like(g: Array, lp: Array, batch: Batch) -> Array:

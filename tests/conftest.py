@@ -10,7 +10,12 @@ import pytest
 from l1_any.testing import BACKENDS, Backend, Variant
 
 hypothesis.settings.register_profile(
-    "l1_any", deadline=None, max_examples=int(os.environ.get("L1_ANY_EXAMPLES", "40")), print_blob=True
+    "l1_any",
+    deadline=None,
+    max_examples=int(os.environ.get("L1_ANY_EXAMPLES", "40")),
+    print_blob=True,
+    # pytest makes a new instance of a law's class for each library
+    suppress_health_check=[hypothesis.HealthCheck.differing_executors],
 )
 hypothesis.settings.load_profile("l1_any")
 
@@ -80,12 +85,12 @@ class Library:
 
 def libraries(config) -> list[Library]:
     gpu = config.getoption("device") == "cuda"
-    out = []
-    for backend in requested(config):
-        for variant in backend.variants:
-            if variant.gpu == gpu or (gpu and backend.name == "jax"):
-                out.append(Library(backend, variant))
-    return out
+    return [
+        Library(backend, variant)
+        for backend in requested(config)
+        for variant in backend.variants
+        if variant.gpu == gpu or (gpu and backend.name == "jax")
+    ]
 
 
 def pytest_generate_tests(metafunc):

@@ -146,7 +146,9 @@ def test_a_field_is_data(library):
 @pytest.mark.only("torch")
 def test_metrics_are_constants_and_fields_differentiable(library):
     field = library.asarray([1.0, -2.0], "float32").requires_grad_()
-    penalty, metrics = l1.L1Regularizer(("field", "f")).compute({"f": field}, library.asarray([-1.0], "float32"))
+    penalty, metrics = l1.L1Regularizer(("field", "f")).compute(
+        {"f": field}, library.asarray([-1.0], "float32")
+    )
     assert not metrics["l1_raw"].requires_grad
     penalty.backward()
     assert field.grad.tolist() == [1, -1]

@@ -24,7 +24,9 @@ def ragged(draw):
         return np.where(rng.random(n) < 0.1, 0, -3 * rng.random(n)).astype("float32")
 
     references = [logprobs(n) for n in lengths]
-    lps = [np.where(rng.random(n) < 0.2, ref, logprobs(n)) for n, ref in zip(lengths, references, strict=True)]
+    lps = [
+        np.where(rng.random(n) < 0.2, ref, logprobs(n)) for n, ref in zip(lengths, references, strict=True)
+    ]
     masks = [rng.random(n) < 0.7 for n in lengths]
     return Ragged(lps, references, masks, [rng.standard_normal((2, n)).astype("float32") for n in lengths])
 
