@@ -133,7 +133,7 @@ def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) ->
     totals = [_leafwise(_total, leaf, axes=None, keepdims=False, xp=xp, penalty=penalty) for leaf in leaves]
     n = _count(leaves, axes=None, xp=xp)
     total = _finished(totals, None, leaves, xp=xp)
-    if isinstance(n, float) and n == 0:
+    if isinstance(n, int) and n == 0:
         return total, _array.full((), float("nan"), total.dtype, total, xp)
     return total, _finished(totals, n, leaves, xp=xp)
 
