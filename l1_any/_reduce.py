@@ -156,7 +156,10 @@ def _value_and_subgradient(
 def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
     n = _count(leaves, axes=None, xp=xp) if mean else None
     totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
-    return _finished([xp.sqrt(functools.reduce(operator.add, totals))], n, leaves, xp=xp)
+    norm = xp.sqrt(functools.reduce(operator.add, totals))
+    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
+        norm = norm / n if isinstance(n, int) else norm / xp.where(n > 0, n, xp.ones_like(n))
+    return _finished([norm], None, leaves, xp=xp)
 
 
 def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
