@@ -92,7 +92,7 @@ class BatchLoss:
             term.weight_at(step)
             losses[str(term.name)] = term.regularizer
         for name, loss in losses.items():
-            found = gradients.evaluate(loss, name, batch, gradient=track, norm=track)
+            found = gradients.Call(loss, name, batch, gradient=track, norm=track).run()
             numbers = _exchange.to_floats([found.value, found.norm])
             if self._check_finite and not all(math.isfinite(x) for x in numbers if x is not None):
                 raise ValueError(
