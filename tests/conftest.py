@@ -10,7 +10,12 @@ import pytest
 from l1_any.testing import BACKENDS, Backend, Variant
 
 hypothesis.settings.register_profile(
-    "l1_any", deadline=None, max_examples=int(os.environ.get("L1_ANY_EXAMPLES", "40")), print_blob=True
+    "l1_any",
+    deadline=None,
+    max_examples=int(os.environ.get("L1_ANY_EXAMPLES", "40")),
+    print_blob=True,
+    # A law in a class runs once for each library.
+    suppress_health_check=[hypothesis.HealthCheck.differing_executors],
 )
 hypothesis.settings.load_profile("l1_any")
 
