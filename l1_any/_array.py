@@ -3,10 +3,9 @@
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import array_api_compat as compat
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 from ._typing import Array, Device, DType, Namespace
@@ -22,7 +21,7 @@ _RESULT_DTYPES = {
     "complex64": "float32",
     "complex128": "float64",
 }
-_NO_ARRAYS = {bool, int, float, str, list, tuple, dict, type(None)}
+_LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -31,22 +30,41 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
     return sys.modules.get(library)
 
 
-def is_torch(x: object) -> bool:
-    """Whether x is a torch tensor, or stands for one."""
-    torch = _loaded("torch")
-    return torch is not None and (isinstance(x, torch.Tensor) or is_symbol(x))
+def _library(x: object) -> str | None:
+    """Name the library of an array among those that need care, "other" for the rest, None for no array."""
+    kind = type(x)
+    if kind not in _LIBRARIES:
+        _LIBRARIES[kind] = _find_library(x)
+    return _LIBRARIES[kind]
 
 
-def is_symbol(x: object) -> bool:
+def _find_library(x: object) -> str | None:
+    if isinstance(x, (np.ndarray, np.generic)):  # torch.compile cannot trace their union
+        return "numpy"
+    known = (("torch", "Tensor"), ("torch.fx", "Proxy"), ("jax", "Array"), ("dask.array", "Array"))
+    for library, name in known:
+        module = _loaded(library)
+        if module is not None and isinstance(x, getattr(module, name)):
+            return library
+    # compat's look-up is cached, and torch.compile warns of every cached call: none for a mere container.
+    return "other" if hasattr(x, "shape") and compat.is_array_api_obj(x) else None
+
+
+def _is_torch(x: object) -> bool:
+    return _library(x) in {"torch", "torch.fx"}
+
+
+def _is_symbol(x: object) -> bool:
     """Whether torch.fx traces a function with x: it records operations, and knows no dtype or shape."""
-    fx = _loaded("torch.fx")
-    return fx is not None and isinstance(x, fx.Proxy)
+    return _library(x) == "torch.fx"
 
 
-def is_jax(x: object) -> bool:
-    """Whether x is a JAX array, traced or not."""
-    jax = _loaded("jax")
-    return jax is not None and isinstance(x, jax.Array)
+def _is_jax(x: object) -> bool:
+    return _library(x) == "jax"
+
+
+def _is_numpy(xp: Namespace) -> bool:
+    return xp is _loaded("array_api_compat.numpy")
 
 
 def _is_tracer(x: object) -> bool:
@@ -55,26 +73,26 @@ def _is_tracer(x: object) -> bool:
 
 def is_array(x: object) -> bool:
     """Whether x is an array of a library that follows the standard."""
-    # compat's own look-up is cached, and torch.compile warns of every cached call.
-    if is_torch(x):
-        return True
-    return type(x) not in _NO_ARRAYS and bool(compat.is_array_api_obj(x))
+    return _library(x) is not None
 
 
 def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
-    if isinstance(x, np.ma.MaskedArray):
+    if _library(x) == "numpy" and isinstance(x, np.ma.MaskedArray):
         return "a NumPy masked array; pass x.data and where=~x.mask"
-    if is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
+    if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
     return None
 
 
 def namespace(x: Array) -> Namespace:
     """Return the array API namespace of an array, wrapped by array-api-compat where it falls short."""
-    if isinstance(x, np.ndarray):
-        return numpy_namespace
-    if is_torch(x):
+    library = _library(x)
+    if library == "numpy":
+        import array_api_compat.numpy as wrapped_numpy  # loads far more than NumPy's own import
+
+        return wrapped_numpy
+    if library in {"torch", "torch.fx"}:
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -93,14 +111,14 @@ def as_array(x: Array) -> Array:
 
 def device(x: Array) -> Device:
     """Return the device to create arrays on beside x; None leaves it to JAX, traced or not."""
-    if is_jax(x):
+    if _is_jax(x):
         return None
-    return x.device if is_torch(x) else compat.device(x)
+    return x.device if _is_torch(x) else compat.device(x)
 
 
 def devices(x: Array) -> Any:  # noqa: ANN401 - each library has a type of its own
     """Return what can be compared to tell whether two arrays share their devices; None while traced."""
-    if is_jax(x):
+    if _is_jax(x):
         return None if _is_tracer(x) else x.devices()
     return device(x)
 
@@ -109,8 +127,11 @@ def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype."""
     key = type(dtype), dtype  # libraries' dtypes may share a hash, and warn when compared
     name = _DTYPE_NAMES.get(key)
-    if name is None:
-        name = _DTYPE_NAMES[key] = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+    if name is None:  # an instance has a name, NumPy's and JAX's classes a __name__, torch and strict a text
+        name = (
+            getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
+        )
+        _DTYPE_NAMES[key] = name
     return name
 
 
@@ -121,7 +142,7 @@ def is_floating(x: Array) -> bool:
 
 def is_complex(x: Array) -> bool:
     """Whether the dtype is a complex floating one."""
-    return not is_symbol(x) and dtype_name(x.dtype) in {"complex64", "complex128"}
+    return not _is_symbol(x) and dtype_name(x.dtype) in {"complex64", "complex128"}
 
 
 def is_boolean(x: Array) -> bool:
@@ -136,7 +157,7 @@ def result_dtype(x: Array, xp: Namespace) -> DType:
 
 def in_result_dtype(x: Array, xp: Namespace) -> Array:
     """Cast x to that dtype; a symbol, which stands for a result already, stays as it is."""
-    return x if is_symbol(x) else xp.astype(x, result_dtype(x, xp), copy=False)
+    return x if _is_symbol(x) else xp.astype(x, result_dtype(x, xp), copy=False)
 
 
 def result_dtype_name(x: Array) -> str:
@@ -146,9 +167,9 @@ def result_dtype_name(x: Array) -> str:
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
     """Return float64 where library and device have it, else float32."""
-    if xp is numpy_namespace or (is_torch(x) and x.device.type in {"cpu", "cuda"}):
+    if _is_numpy(xp) or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
         return xp.float64
-    if is_jax(x):
+    if _is_jax(x):
         return _loaded("jax").dtypes.canonicalize_dtype("float64")
     real = xp.__array_namespace_info__().dtypes(device=device(x), kind="real floating")
     return real.get("float64", xp.float32)
@@ -156,7 +177,7 @@ def accumulator_dtype(x: Array, xp: Namespace) -> DType:
 
 def widest(x: Array, xp: Namespace) -> Array:
     """Cast x to the complex or real dtype of the accumulator's width."""
-    if is_symbol(x):
+    if _is_symbol(x):
         return x.to(xp.float64)
     dtype = accumulator_dtype(x, xp)
     if is_complex(x):
@@ -164,16 +185,26 @@ def widest(x: Array, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
-def sums_by_tree(x: Array, axes: tuple[int, ...], xp: Namespace) -> bool:
-    """Whether the library's own sum along these axes may be off by more than the contract allows.
+def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["library", "halves", "tree"]:
+    """Return the way of summing terms of x that keeps to the contract's error.
 
-    XLA adds runs of equal numbers one by one, and so does NumPy along any but the last axis, which
-    matters where the terms are as wide as the accumulator.
+    XLA adds runs of numbers one by one. So do others along any but the last axis, and torch in runs along that
+    one, which matters where the terms are as wide as the accumulator.
     """
-    if xp is numpy_namespace:
-        inner = len(axes) == x.ndim or axes == (x.ndim - 1,)
-        return not inner and dtype_name(x.dtype) == "float64"
-    return is_jax(x) or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    if _is_jax(x):
+        return "tree"
+    wide = (
+        dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
+    )
+    if not wide or not axes or (_is_torch(x) and not _is_plain_tensor(x)):
+        return "library"  # under torch.compile, left to fuse
+    pairwise = _is_numpy(xp) and (len(axes) == x.ndim or axes == (x.ndim - 1,))
+    return "library" if pairwise else "halves"
+
+
+def is_chunked(x: Array) -> bool:
+    """Whether x is a lazy array made of chunks (Dask)."""
+    return _library(x) == "dask.array"
 
 
 def empty_like(x: Array, xp: Namespace) -> Array:
@@ -183,7 +214,7 @@ def empty_like(x: Array, xp: Namespace) -> Array:
 
 def zero(x: Array, xp: Namespace) -> Array:
     """Return a 0-d zero of x's library, dtype and device; for a symbol, the number."""
-    return 0.0 if is_symbol(x) else full((), 0, x.dtype, x, xp)
+    return 0.0 if _is_symbol(x) else full((), 0, x.dtype, x, xp)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
@@ -193,10 +224,21 @@ def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Na
 
 def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
-    if is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
+    if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
-        return torch.where(torch.isnan(x), x, torch.sign(x))
+        return torch.add(
+            torch.sign(x), torch.clamp(x, -1, 1), alpha=0
+        )  # 0 times a NaN that clamp lets through
     return xp.sign(x)
+
+
+def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
+    """Sort an array of numbers >= 0 along an axis, NaN first."""
+    if _is_jax(x) and dtype_name(x.dtype) in {"float32", "float64"}:
+        # The bits of numbers >= 0 have the same order, and XLA sorts integers on a CPU 6 times faster.
+        bits = x.view("int32" if dtype_name(x.dtype) == "float32" else "int64")
+        return xp.flip(xp.sort(bits, axis=axis), axis=axis).view(x.dtype)
+    return xp.sort(x, axis=axis, descending=True, stable=False)
 
 
 def extent(x: Array, axes: tuple[int, ...]) -> int | None:
@@ -209,41 +251,52 @@ def extent(x: Array, axes: tuple[int, ...]) -> int | None:
 def _is_plain_tensor(x: Array) -> bool:
     """Whether a torch tensor holds data now: not compiled, transformed, traced or a subclass of its own."""
     torch = _loaded("torch")
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or type(x) not in (torch.Tensor, torch.nn.Parameter):
         return False
     # The one test for torch.func's wrappers; were it to go, every tensor would count as traced.
     transformed = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", lambda _: True)  # noqa: SLF001
-    return (
-        type(x) in {torch.Tensor, torch.nn.Parameter}
-        and x.device.type != "meta"
-        and not transformed(x)
-        and not torch.jit.is_tracing()
-        and torch.autograd.forward_ad.unpack_dual(x).tangent is None
-    )
+    if transformed(x) or x.is_meta or torch.jit.is_tracing():
+        return False
+    return torch.autograd.forward_ad.unpack_dual(x).tangent is None
+
+
+def _has_storage(x: Array) -> bool:
+    try:  # the tensors of torch.autograd.grad(is_grads_batched=True) look like any other but for this
+        x.untyped_storage()
+    except NotImplementedError:
+        return False
+    return True
 
 
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
-    if is_torch(x):
-        return x.device.type == "cpu" and _is_plain_tensor(x)
-    return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
+    if _is_torch(x):
+        return x.device.type == "cpu" and _is_plain_tensor(x) and _has_storage(x)
+    return _is_numpy(xp) or bool(compat.is_array_api_strict_namespace(xp))
 
 
-def records_gradient(x: Array | None) -> bool:
+def records_gradient(x: Array) -> bool:
     """Whether torch's eager autograd records what is done to x."""
-    return is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+    return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+
+
+def autodiff(x: Array) -> Literal["torch", "jax"] | None:
+    """Name the library that differentiates functions of x, if it is one that does."""
+    if _is_torch(x):
+        return "torch"
+    return "jax" if _is_jax(x) else None
 
 
 def is_traced(x: Array) -> bool:
     """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
-    if is_torch(x):
+    if _is_torch(x):
         return not _is_plain_tensor(x)
-    return is_jax(x) and _is_tracer(x)
+    return _is_jax(x) and _is_tracer(x)
 
 
 def is_lazy(x: Array) -> bool:
     """Whether looking at x's values would start a computation, or cannot be done."""
-    return is_traced(x) or compat.is_dask_array(x)
+    return is_traced(x) or is_chunked(x)
 
 
 def is_differentiated(x: Array) -> bool:
@@ -251,16 +304,16 @@ def is_differentiated(x: Array) -> bool:
     return is_traced(x) or records_gradient(x)
 
 
-def detach(x: Array | None) -> Array | None:
+def detach(x: Array) -> Array:
     """Return x as a constant of automatic differentiation."""
-    if is_torch(x):
+    if _is_torch(x):
         return x.detach()
-    return _loaded("jax").lax.stop_gradient(x) if is_jax(x) else x
+    return _loaded("jax").lax.stop_gradient(x) if _is_jax(x) else x
 
 
 def compiled(function: Callable[..., Any], x: Array, static: tuple[str, ...]) -> Callable[..., Any]:
     """Return the function, compiled where x is a JAX array that would be worked on one operation a time."""
-    if not is_jax(x) or _is_tracer(x):
+    if not _is_jax(x) or _is_tracer(x):
         return function
     if function not in _JITTED:
         _JITTED[function] = _loaded("jax").jit(function, static_argnames=static)

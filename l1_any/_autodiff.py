@@ -1,7 +1,7 @@
 """Automatic differentiation: ties a value to the gradient that we give for it, and asks for that of others.
 
-Under a transformation (JAX, torch.func, torch.compile) `_formula.differentiable_abs` does this. Left is torch's
-eager autograd, for which a graph of elementwise nodes would keep temporaries of the array's size.
+Under a transformation (JAX, torch.func, torch.compile) `_formula.differentiable_abs` does this. Left is
+torch's eager autograd, for which a graph of elementwise nodes would keep temporaries of the array's size.
 """
 
 import contextlib
@@ -55,16 +55,16 @@ class NotConnectedError(ValueError):
 
 def is_available(x: Array) -> bool:
     """Whether the library of x differentiates functions of it."""
-    return _array.is_torch(x) or _array.is_jax(x)
+    return _array.autodiff(x) is not None
 
 
 def by_graph(x: Array) -> bool:
-    """Whether a gradient is found in the graph that torch recorded, with no transformation of the function."""
-    return _array.is_torch(x) and not _array.is_traced(x)
+    """Whether torch records what is done to x, so that no function need be transformed."""
+    return _array.autodiff(x) == "torch" and not _array.is_traced(x)
 
 
 def inputs(arrays: Sequence[Array]) -> list[Array]:
-    """Return torch tensors for a function to record what it does to them; the caller's are left as they are."""
+    """Return tensors that record what is done to them; the caller's own are left as they are."""
     return [x if x.requires_grad else x.detach().requires_grad_() for x in arrays]
 
 
@@ -88,16 +88,15 @@ def unrecorded(value: Array, arrays: Sequence[Array], originals: Sequence[Array]
     """Return a value without the part of its graph that the caller did not ask for."""
     torch = sys.modules["torch"]
     ours = {id(x) for x, original in zip(arrays, originals, strict=True) if x is not original}
-    if not ours:
-        return value
-    return value if torch.is_grad_enabled() and _leaves_of(value) - ours else value.detach()
+    wanted = torch.is_grad_enabled() and (not ours or _leaves_of(value) - ours)
+    return value if wanted else value.detach()
 
 
 def transformed_gradient(
     function: Callable[[list[Array]], tuple[Array, T]], arrays: Sequence[Array]
 ) -> tuple[Array, T, list[Array]]:
     """Return value, auxiliary output and gradient of ``function(arrays)``, from one forward pass."""
-    vjp = sys.modules["jax"].vjp if _array.is_jax(arrays[0]) else sys.modules["torch"].func.vjp
+    vjp = sys.modules["jax"].vjp if _array.autodiff(arrays[0]) == "jax" else sys.modules["torch"].func.vjp
 
     def checked(*arrays: Array) -> tuple[Array, T]:
         value, aux = function(list(arrays))
@@ -113,7 +112,7 @@ def transformed_gradient(
 def carried(function: Callable[[], T], like: Array) -> Callable[[], T]:
     """Return the function, to be called in another thread with the context and gradient mode of this one."""
     context = contextvars.copy_context()
-    if not _array.is_torch(like):
+    if _array.autodiff(like) != "torch":
         return functools.partial(context.run, function)
     torch = sys.modules["torch"]
     mode = torch.is_grad_enabled()

@@ -3,51 +3,59 @@
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
-from . import _array
+from . import _array, _chunks
 from ._typing import Array, Namespace
 
-Arrays = tuple[Array | None, ...]
-Kernel = Callable[..., tuple[Array, ...]]
+Arrays = tuple[Array, ...]
+"""An array, and others or None that broadcast to it."""
+
+Kernel = Callable[..., Array]
 
 
-def reduce(
-    kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace
-) -> tuple[Array, ...]:
-    """Run a reduction over blocks of arrays that broadcast to the first of them.
+def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
+    """Run a reduction over blocks.
 
-    ``kernel(*arrays, axes=, keepdims=, xp=)`` returns sums along the axes. A library that is traced, lazy or
-    not on the CPU gets the arrays whole.
+    ``kernel(*arrays, axes=, keepdims=, xp=)`` returns sums along the axes. A library that is traced or not on
+    the CPU gets the arrays whole, a lazy one chunk by chunk.
     """
     x = arrays[0]
+    if _array.is_chunked(x):
+
+        def chunk(*arrays: Array, **options: Any) -> Array:  # noqa: ANN401
+            return reduce(kernel, arrays, **options)
+
+        return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
-    sums = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _views(arrays, xp), axes, xp)
+    total = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _views(arrays, xp), axes, xp)
     if keepdims:
-        return sums
-    shape = tuple(n for axis, n in enumerate(x.shape) if axis not in axes)
-    return tuple(xp.reshape(s, shape) for s in sums)
+        return total
+    return xp.reshape(total, tuple(n for axis, n in enumerate(x.shape) if axis not in axes))
 
 
-def elementwise(kernel: Callable[..., Array], arrays: Arrays, *, xp: Namespace) -> Array:
-    """Run ``kernel(*arrays, xp=)``, which returns an array like the first, without temporaries of its size."""
-    x = arrays[0]
+def elementwise(kernel: Kernel, arrays: Arrays, *, xp: Namespace, whole: tuple[int, ...] = ()) -> Array:
+    """Run ``kernel(*arrays, xp=)``, which returns an array like the first, without temporaries of its size.
+
+    Along the axes in ``whole``, which are elementwise no more, no block is cut.
+    """
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, xp=xp)
-    out = _array.empty_like(x, xp)
+    out = _array.empty_like(arrays[0], xp)
 
-    def write(out: Array, *arrays: Array | None) -> tuple[()]:
+    def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
-        return ()
 
-    _fold(write, (out, *_views(arrays, xp)), (), xp)
+    _fold(write, (out, *_views(arrays, xp)), (), xp, whole)
     return out
 
 
 def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
     """Whether the arrays are large and can be read, with no graph being recorded, as we please."""
-    free = (a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
-    return all(free) and math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS
+    if not math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS:  # false as well for a shape that is not known
+        return False
+    return all(a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
 
 
 def _views(arrays: Arrays, xp: Namespace) -> Arrays:
@@ -55,21 +63,27 @@ def _views(arrays: Arrays, xp: Namespace) -> Arrays:
     return tuple(a if a is None or a.shape == shape else xp.broadcast_to(a, shape) for a in arrays)
 
 
-def _fold(kernel: Kernel, arrays: Arrays, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, ...]:
+def _fold(
+    kernel: Callable[..., Any],
+    arrays: Arrays,
+    axes: tuple[int, ...],
+    xp: Namespace,
+    whole: tuple[int, ...] = (),
+) -> Any:  # noqa: ANN401
     """Halve along the outermost axis, down to blocks; add what comes back, or lay it side by side."""
-    x = arrays[0]
-    size, block = math.prod(x.shape), _array.BLOCK_ELEMENTS
-    if size <= block:
+    shape = arrays[0].shape
+    size = math.prod(shape)
+    axis = next((axis for axis, n in enumerate(shape) if n > 1 and axis not in whole), None)
+    if size <= _array.BLOCK_ELEMENTS or axis is None:
         return kernel(*arrays)
-    axis = next(axis for axis, n in enumerate(x.shape) if n > 1)
-    n = x.shape[axis]
-    step = max(1, block // (size // n))
+    n = shape[axis]
+    step = max(1, _array.BLOCK_ELEMENTS // (size // n))
     middle = -(-n // step) // 2 * step
     outer = (slice(None),) * axis
     low, high = (
-        _fold(kernel, tuple(None if a is None else a[(*outer, part, ...)] for a in arrays), axes, xp)
+        _fold(kernel, tuple(None if a is None else a[(*outer, part, ...)] for a in arrays), axes, xp, whole)
         for part in (slice(None, middle), slice(middle, None))
     )
-    if axis in axes:
-        return tuple(a + b for a, b in zip(low, high, strict=True))
-    return tuple(xp.concat([a, b], axis=axis) for a, b in zip(low, high, strict=True))
+    if low is None:
+        return None
+    return low + high if axis in axes else xp.concat([low, high], axis=axis)

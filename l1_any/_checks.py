@@ -19,6 +19,14 @@ def number(value: Any, name: str) -> float:  # noqa: ANN401
     return float(value)
 
 
+def ratio(value: Any, name: str) -> float:  # noqa: ANN401
+    """Return a share as a float from 0 to 1."""
+    share = number(value, name)
+    if share > 1:
+        raise ValueError(f"`{name}` must be a number from 0 to 1, got {value!r}.")
+    return share
+
+
 def step(
     value: Any,  # noqa: ANN401
     x: Array,
@@ -35,9 +43,66 @@ def step(
     value = _array.as_array(value)
     same_place(value, x, name, "x", xp)
     real_floating(value, name)
-    shape = tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape))
-    _broadcastable(value, shape, name)
+    _broadcastable(value, tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape)), name)
     return value
+
+
+def step_of_each(xs: Sequence[Array], value: Any, name: str, xp: Namespace) -> Array | float:  # noqa: ANN401
+    """Return a step that fits every array."""
+    first, *_ = [step(value, x, name, xp) for x in xs]
+    return first
+
+
+def radius(
+    xs: Sequence[Array],
+    value: Any,  # noqa: ANN401
+    name: str,
+    axis: int | None,
+    xp: Namespace,
+) -> Array | float:
+    """Return the radius of vectors along an axis of one array, or of all arrays as one vector."""
+    x = xs[0]
+    out = step(value, x, name, xp, tuple(range(x.ndim)) if axis is None else (axis,))
+    return out if isinstance(out, float) or axis is not None else xp.reshape(out, ())
+
+
+def one_axis(axis: Any, x: Array, structure: _tree.Structure) -> int | None:  # noqa: ANN401
+    """Return an axis as a number >= 0, or None for all of a structure."""
+    if isinstance(axis, Sequence):
+        raise TypeError(f"`axis` must be an int or None, got {axis!r}.")
+    found = axes(axis, x, structure)
+    return None if found is None else found[0]
+
+
+def group_axes(axis: Axis, x: Array) -> tuple[int, ...]:
+    """Return the axes of a group as a tuple of numbers >= 0."""
+    found = axes(axis, x, _tree.LEAF)
+    return tuple(range(x.ndim)) if found is None else found
+
+
+def some_groups(xs: Sequence[Array], groups: Sequence[tuple[int, ...]]) -> None:
+    """Refuse the mean over what is known to hold no groups."""
+    kept = [tuple(a for a in range(x.ndim) if a not in own) for x, own in zip(xs, groups, strict=True)]
+    if all(_array.extent(x, a) == 0 for x, a in zip(xs, kept, strict=True)):
+        raise ValueError('`x` has no groups: `reduce="mean"` needs at least one.')
+
+
+def alike(
+    tree: ArrayTree, xs: Sequence[Array], structure: _tree.Structure, name: str, xp: Namespace
+) -> list[Array]:
+    """Return the arrays of a tree that must be like x: structure, library, device, shapes and dtypes."""
+    arrays = [tree] if structure is _tree.LEAF else _tree.match(tree, structure, name, "x")
+    for array, x in zip(arrays, xs, strict=True):
+        if not _array.is_array(array):
+            raise TypeError(f"`{name}` must be an array like `x`, got {type(array).__name__}.")
+        same_place(array, x, name, "x", xp)
+        got, to = (tuple(array.shape), array.dtype), (tuple(x.shape), x.dtype)
+        if got != to:
+            raise ValueError(
+                f"`{name}` must have the shape and dtype of `x`, {to[0]} and {_array.dtype_name(to[1])}, "
+                f"got {got[0]} and {_array.dtype_name(got[1])}."
+            )
+    return arrays
 
 
 def is_mean(reduce: str) -> bool:
@@ -136,12 +201,12 @@ def real_floating(x: Array, name: str) -> None:
         )
 
 
-def real(x: Array, name: str, why: str) -> None:
-    """Refuse a complex array where an option needs an order."""
-    if _array.is_complex(x):
-        raise TypeError(
-            f"`{name}` must be real with `{why}`, got {_array.dtype_name(x.dtype)}; pass its real part."
-        )
+def real(leaves: Sequence[Leaf], why: str) -> None:
+    """Refuse complex arrays where an option needs an order."""
+    for leaf in leaves:
+        if _array.is_complex(leaf.x):
+            got = _array.dtype_name(leaf.x.dtype)
+            raise TypeError(f"`x` must be real with `{why}`, got {got}; pass its real part.")
 
 
 def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:

@@ -1,71 +1,63 @@
-"""Runs the jobs of one call: in turn, in threads beside it, or on an event loop."""
+"""Runs the calls of a pipeline: in turn, in threads beside it, or on an event loop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
-from . import _autodiff
+from . import _array, _autodiff
 from ._typing import Array
-
-T = TypeVar("T")
-Job = Callable[[], T]
+from .gradients import Call, Evaluation
 
 
-def run(jobs: Sequence[tuple[Job[T], bool]], like: Array) -> list[T]:
-    """Run (job, background) pairs; all that were begun end before the first result or error is given."""
-    if not any(background for _, background in jobs):
-        return [job() for job, _ in jobs]
-    results: dict[int, T] = {}
+def run(calls: Sequence[Call], like: Array) -> list[Evaluation]:
+    """Run all calls; those that were begun end before the first result or error is given."""
+    if _array.is_traced(like) or not any(call.background for call in calls):
+        return [call.run() for call in calls]
+    done: dict[int, Evaluation] = {}
     errors: list[Exception] = []
     with ThreadPoolExecutor(thread_name_prefix="l1_any") as pool:
         futures = {
-            i: pool.submit(_autodiff.carried(job, like))
-            for i, (job, background) in enumerate(jobs)
-            if background
+            i: pool.submit(_autodiff.carried(call.run, like))
+            for i, call in enumerate(calls)
+            if call.background
         }
         try:
-            for i, (job, background) in enumerate(jobs):
-                if not background:
-                    results[i] = job()
+            for i, call in enumerate(calls):
+                if not call.background:
+                    done[i] = call.run()
         except Exception as error:  # noqa: BLE001 - raised below, with those of the threads
             errors.append(error)
         for i, future in futures.items():
-            error = future.exception()
-            if error is None:
-                results[i] = future.result()
-            elif isinstance(error, Exception):
+            try:
+                done[i] = future.result()
+            except Exception as error:  # noqa: BLE001
                 errors.append(error)
-            else:
-                raise error
     _raise(errors)
-    return [results[i] for i in range(len(jobs))]
+    return [done[i] for i in range(len(calls))]
 
 
-async def run_async(
-    jobs: Sequence[tuple[Job[T] | Job[Coroutine[Any, Any, T]], bool, bool]], like: Array
-) -> list[T]:
-    """Run (job, background, awaited) triples on the running event loop."""
+async def run_async(calls: Sequence[Call], like: Array) -> list[Evaluation]:
+    """Run all calls on the running event loop."""
+    background = not _array.is_traced(like)
 
-    async def started(job: Any, *, background: bool, awaited: bool) -> T:  # noqa: ANN401
-        if awaited:
-            return await job()  # type: ignore[no-any-return]
-        if background:
-            return await asyncio.to_thread(_autodiff.carried(job, like))
-        return job()  # type: ignore[no-any-return]
+    async def started(call: Call) -> Evaluation:
+        if call.is_async:
+            return await call.run_async()
+        if call.background and background:
+            return await asyncio.to_thread(_autodiff.carried(call.run, like))
+        return call.run()
 
     # Those in turn come last: what waits elsewhere has begun by then.
-    order = sorted(range(len(jobs)), key=lambda i: not (jobs[i][1] or jobs[i][2]))
-    tasks = {}
-    for i in order:
-        job, background, awaited = jobs[i]
-        tasks[i] = asyncio.ensure_future(started(job, background=background, awaited=awaited))
-    found = await asyncio.gather(*(tasks[i] for i in range(len(jobs))), return_exceptions=True)
+    order = sorted(calls, key=lambda call: not (call.is_async or call.background))
+    tasks = {id(call): asyncio.ensure_future(started(call)) for call in order}
+    found = await asyncio.gather(*(tasks[id(call)] for call in calls), return_exceptions=True)
     _raise([result for result in found if isinstance(result, Exception)])
+    done: list[Evaluation] = []
     for result in found:
         if isinstance(result, BaseException):
             raise result
-    return found  # type: ignore[return-value]
+        done.append(result)
+    return done
 
 
 def _raise(errors: list[Exception]) -> None:

@@ -18,10 +18,10 @@ def is_convertible(value: object) -> bool:
 def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
     """Return a value as an array of the library and device of another array.
 
-    An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating takes
-    the result dtype of ``like``.
+    An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating
+    takes the result dtype of ``like``.
     """
-    if _array.is_torch(like) and hasattr(value, "to_torch"):
+    if _array.autodiff(like) == "torch" and hasattr(value, "to_torch"):
         value = value.to_torch()
     if _array.is_array(value) and _array.namespace(value) is xp:
         here, there = _array.devices(like), _array.devices(value)
@@ -42,7 +42,7 @@ def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
 
 def to_host(x: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
     """Return the values of an array, or of lists of numbers, in NumPy."""
-    if _array.is_torch(x):
+    if _array.autodiff(x) == "torch":
         x = x.detach().cpu()
         return np.asarray(x.float() if _array.dtype_name(x.dtype) == "bfloat16" else x)
     if compat.is_cupy_array(x):
@@ -75,8 +75,8 @@ def to_floats(tree: Any) -> Any:  # noqa: ANN401
 
     Notes
     -----
-    The arrays are stacked on their devices: one transfer for each device (and each dtype class), whatever their
-    number. This waits for the device, and computes what is lazy.
+    The arrays are stacked on their devices: one transfer for each device (and each dtype class), whatever
+    their number. This waits for the device, and computes what is lazy.
 
     Examples
     --------
@@ -89,10 +89,9 @@ def to_floats(tree: Any) -> Any:  # noqa: ANN401
     arrays: list[Array] = []
     nest = _collect(tree, "tree", arrays)
     places: dict[Any, list[int]] = {}
+    arrays = [_widest(x) for x in arrays]
     for i, x in enumerate(arrays):
         xp = _array.namespace(x)
-        if _array.is_floating(x) and not _array.is_complex(x):
-            arrays[i] = x = _array.widest(_array.detach(x), xp)
         places.setdefault((xp.__name__, str(_array.devices(x)), _array.dtype_name(x.dtype)), []).append(i)
     floats = [0.0] * len(arrays)
     for indices in places.values():
@@ -101,6 +100,11 @@ def to_floats(tree: Any) -> Any:  # noqa: ANN401
         for i, number in zip(indices, to_host(stacked).tolist(), strict=True):
             floats[i] = float(number)
     return _filled(nest, floats)
+
+
+def _widest(x: Array) -> Array:
+    real = _array.is_floating(x) and not _array.is_complex(x)
+    return _array.widest(_array.detach(x), _array.namespace(x)) if real else x
 
 
 class _Slot:

@@ -1,14 +1,16 @@
 """The mathematics: pure functions of arrays, eager or traced, with their namespace given. No checks."""
 
-from . import _array
-from ._typing import Array, DType, Namespace
+import math
 
-TREE_FAN_IN = 8
-"""Terms added at a time by `sum_by_tree`, itself in pairs; compilers fuse these into one pass."""
+from . import _array
+from ._typing import Array, Namespace
+
+_TREE_FAN_IN = 8  # terms added at a time, themselves in pairs: what XLA fuses well
+_LIBRARY_TERMS = 256  # of contiguous terms so few, each library's own sum is right to 2 ulp
 
 
 def sign(x: Array, *, xp: Namespace) -> Array:
-    """S in ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
+    """Subgradient s ∈ ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
     if not _array.is_complex(x):
         return _array.sign(x, xp)
     re, im = xp.real(x), xp.imag(x)
@@ -119,34 +121,51 @@ def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
 
 def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
     """Sum along some axes, in the accumulator's dtype."""
-    dtype: DType = _array.accumulator_dtype(like, xp)
-    if _array.sums_by_tree(like, axes, xp):
-        return sum_by_tree(_array.widest(terms, xp), axes=axes, keepdims=keepdims, xp=xp)
-    axis = None if len(axes) == terms.ndim else axes
-    return xp.sum(terms, axis=axis, dtype=dtype, keepdims=keepdims)
-
-
-def sum_by_tree(terms: Array, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
-    """Sum in pairs: an error of at most log2(n) roundings, and none for equal terms but at ragged ends."""
+    way = _array.summation(like, axes, xp)
+    if way == "library":
+        axis = None if len(axes) == terms.ndim else axes
+        return xp.sum(terms, axis=axis, dtype=_array.accumulator_dtype(like, xp), keepdims=keepdims)
     kept = tuple(axis for axis in range(terms.ndim) if axis not in axes)
     lengths = tuple(terms.shape[axis] for axis in kept)
-    out = tuple(1 if axis in axes else n for axis, n in enumerate(terms.shape)) if keepdims else lengths
-    n = 1
-    for axis in axes:
-        n *= terms.shape[axis]
+    n = math.prod(terms.shape[axis] for axis in axes)
+    row = xp.reshape(xp.permute_dims(_array.widest(terms, xp), (*kept, *axes)), (*lengths, n))
     if n == 0:
-        return _array.full(out, 0, terms.dtype, terms, xp)
-    terms = xp.reshape(xp.permute_dims(terms, (*kept, *axes)), (*lengths, n))
+        row = _array.full(lengths, 0, row.dtype, row, xp)
+    elif way == "tree":
+        row = _sum_by_tree(row, lengths, n, xp=xp)
+    else:
+        row = _sum_by_halves(
+            row, n, _LIBRARY_TERMS if axes[0] == terms.ndim - len(axes) else _TREE_FAN_IN, xp=xp
+        )
+    return (
+        xp.reshape(row, tuple(1 if i in axes else m for i, m in enumerate(terms.shape))) if keepdims else row
+    )
+
+
+def _sum_by_tree(row: Array, lengths: tuple[int, ...], n: int, *, xp: Namespace) -> Array:
+    """Sum neighbours along the last axis in pairs, which compilers fuse into few passes.
+
+    An error of at most log2(n) roundings, and none for equal terms but at ragged ends.
+    """
     while n > 1:
-        fan_in = min(n, TREE_FAN_IN)
+        fan_in = min(n, _TREE_FAN_IN)
         missing = -n % fan_in
         if missing:
-            zeros = _array.full((*lengths, missing), 0, terms.dtype, terms, xp)
-            terms = xp.concat([terms, zeros], axis=-1)
+            row = xp.concat([row, _array.full((*lengths, missing), 0, row.dtype, row, xp)], axis=-1)
         n = (n + missing) // fan_in
-        terms = xp.reshape(terms, (*lengths, n, fan_in))
-        terms = _in_pairs([terms[..., i] for i in range(fan_in)])
-    return xp.reshape(terms, out)
+        row = xp.reshape(row, (*lengths, n, fan_in))
+        row = _in_pairs([row[..., i] for i in range(fan_in)])
+    return xp.reshape(row, lengths)
+
+
+def _sum_by_halves(row: Array, n: int, few: int, *, xp: Namespace) -> Array:
+    """Add the second half of the last axis to the first, until the library's own sum does for the few left."""
+    while n > few:
+        half, odd = divmod(n, 2)
+        folded = row[..., :half] + row[..., half : 2 * half]
+        row = xp.concat([folded, row[..., 2 * half :]], axis=-1) if odd else folded
+        n = half + odd
+    return xp.sum(row, axis=-1, dtype=row.dtype)
 
 
 def _in_pairs(terms: list[Array]) -> Array:

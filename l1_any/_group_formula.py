@@ -1,5 +1,8 @@
 """Groups along axes: pure functions of arrays, eager or traced, with their namespace given. No checks."""
 
+import functools
+import operator
+
 from . import _array, _formula
 from ._threshold import Threshold, rounded
 from ._typing import Array, Namespace
@@ -7,27 +10,40 @@ from ._typing import Array, Namespace
 
 def norms(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> Array:
     """‖x‖₂ of each group, in the accumulator's precision, with the axes kept; its derivative at 0 is 0."""
-    x = _array.widest(x, xp)
     if _array.extent(x, axes) == 0:
         shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
         return _array.full(shape, 0, _array.accumulator_dtype(x, xp), x, xp)
-    # Scaled by the largest magnitude, squares neither overflow nor vanish.
+    _, scale, length = _normed(x, axes=axes, xp=xp)
+    return xp.where(scale == 0, xp.zeros_like(scale), scale * length)
+
+
+def subgradient(x: Array, scale: Threshold | None, *, axes: tuple[int, ...], xp: Namespace) -> Array:
+    """scale·x/‖x‖₂ of each group, 0 at a group that is zero; in the dtype of x."""
+    if _array.extent(x, axes) == 0:
+        return x
+    part, _, length = _normed(x, axes=axes, xp=xp)
+    s = part / length
+    if scale is not None:
+        s = s * (scale if isinstance(scale, float) else xp.astype(scale, length.dtype, copy=False))
+    return xp.astype(s, x.dtype, copy=False)
+
+
+def _normed(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, Array, Array]:
+    """Return x over its largest magnitude, that magnitude, and the norm of the quotient (1 for a zero group).
+
+    So scaled, squares neither overflow nor vanish. In an infinite group only the infinite elements count.
+    """
+    x = _array.widest(x, xp)
     largest = _array.detach(xp.max(xp.abs(x), axis=axes, keepdims=True))
-    one, zero = xp.ones_like(largest), xp.zeros_like(largest)
-    plain = (largest == zero) | xp.isinf(largest)
-    scale = xp.where(plain, one, largest)
-    squares = squared(x / scale, xp=xp)
-    total = _formula.total(squares, like=x, axes=axes, keepdims=True, xp=xp)
-    null = total == zero
-    return xp.where(null, zero, scale * xp.sqrt(xp.where(null, one, total)))
-
-
-def squared(x: Array, *, xp: Namespace) -> Array:
-    """|x|², smooth at 0 for automatic differentiation."""
-    if not _array.is_complex(x):
-        return x * x
-    re, im = xp.real(x), xp.imag(x)
-    return re * re + im * im
+    one = xp.ones_like(largest)
+    null, infinite = largest == 0, xp.isinf(largest)
+    finite_part = x / xp.where(null | infinite, one, largest)
+    direction = xp.where(xp.isinf(x), _formula.sign(_array.detach(x), xp=xp), _array.zero(x, xp))
+    part = xp.where(infinite, direction, finite_part)
+    parts = [xp.real(part), xp.imag(part)] if _array.is_complex(x) else [part]
+    squares = functools.reduce(operator.add, [a * a for a in parts])
+    total = _formula.total(squares, like=squares, axes=axes, keepdims=True, xp=xp)
+    return part, largest, xp.sqrt(xp.where(null, one, total))
 
 
 def prox(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:

@@ -22,7 +22,7 @@ class Leaf(NamedTuple):
 
 
 class Penalty(Protocol):
-    """What is summed for each element, and its derivative; hashed by value, for compilers to know it again."""
+    """What is summed for each element, and its derivative; hashed by value, for compilers to know it."""
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, xp: Namespace) -> Array:
         """m·w·h(x), which automatic differentiation understands."""
@@ -172,8 +172,8 @@ def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
 
     def kernel(
         x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
-    ) -> tuple[Array]:
-        return (_formula.total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp),)
+    ) -> Array:
+        return _formula.total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp)
 
     return kernel
 
@@ -187,8 +187,7 @@ def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Pe
     kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _sum_of(penalty.terms)
 
     def compute(*arrays: Array | None) -> Array:
-        (total,) = _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
-        return total
+        return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
         shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))
@@ -202,7 +201,7 @@ def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Pe
     return total if leaf.factor is None else total * leaf.factor
 
 
-def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Penalty) -> Array:
+def _gradient(leaf: Leaf, n: Array | int | None, *, xp: Namespace, penalty: Penalty) -> Array:
     scale = _scale(leaf, n, xp=xp)
     arrays = leaf.x, leaf.where, leaf.weights
     if scale is None or isinstance(scale, float):
@@ -213,11 +212,11 @@ def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Pe
         s = _blocks.elementwise(kernel, arrays, xp=xp)
     else:
         s = _blocks.elementwise(penalty.gradient, (*arrays, scale), xp=xp)
-    return _array.detach(s)
+    return _array.as_array(_array.detach(s))
 
 
 def _abs_sum_and_signs(
-    leaf: Leaf, n: Array | float | None, *, axes: Axes, keepdims: bool, xp: Namespace
+    leaf: Leaf, n: Array | int | None, *, axes: Axes, keepdims: bool, xp: Namespace
 ) -> tuple[Array, Array]:
     if not _array.is_eager_cpu(leaf.x, xp) or _array.records_gradient(leaf.x):
         total = _total(leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=MAGNITUDE)
@@ -232,60 +231,58 @@ def _abs_sum_and_signs(
         weights: Array | None,
         scale_: Array | None,
         **options: Any,  # noqa: ANN401
-    ) -> tuple[Array]:
+    ) -> Array:
         out[...] = _formula.scaled_signs(x, where, weights, scale if scale_ is None else scale_, xp=xp)
         return _SUM_OF_MAGNITUDES(x, where, weights, **options)
 
     s = _array.empty_like(leaf.x, xp)
     array_scale = None if scale is None or isinstance(scale, float) else scale
     arrays = leaf.x, s, leaf.where, leaf.weights, array_scale
-    (total,) = _blocks.reduce(kernel, arrays, axes=_all_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
+    total = _blocks.reduce(kernel, arrays, axes=_all_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
     return total if leaf.factor is None else total * leaf.factor, s
 
 
 def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int = 1, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
     axes = _all_axes(leaf.x, None)
-    (total,) = _blocks.reduce(_sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
+    total = _blocks.reduce(_sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
     return total if leaf.factor is None else total * leaf.factor**power
 
 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where
     axes = _all_axes(leaf.x, axes)
-    (n,) = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
-    return n
+    return _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
 
 
-def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | float:
+def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
     """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept."""
     counts = []
     for leaf in leaves:
         n = None if leaf.where is not None else _array.extent(leaf.x, _all_axes(leaf.x, axes))
-        counts.append(float(n) if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
+        counts.append(n if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
     if axes is None:
-        counts = [n if isinstance(n, float) else xp.reshape(n, ()) for n in counts]
+        counts = [n if isinstance(n, int) else xp.reshape(n, ()) for n in counts]
     return functools.reduce(operator.add, counts)
 
 
-def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | float | None:
-    """The factor of the signs: the number among the weights, over n."""
+def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float | None:
+    """Return what multiplies the signs: the number among the weights, over n."""
     if n is None:
         return leaf.factor
-    over = 1 / n if isinstance(n, float) else 1 / xp.where(n > 0, n, xp.ones_like(n))
+    over = 1 / n if isinstance(n, int) else 1 / xp.where(n > 0, n, xp.ones_like(n))
     return over if leaf.factor is None else over * leaf.factor
 
 
-def _finished(
-    totals: list[Array], n: Array | float | None, leaves: Sequence[Leaf], *, xp: Namespace
-) -> Array:
+def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     total = functools.reduce(operator.add, totals)
-    if isinstance(n, float):
+    if isinstance(n, int):
         total = total / n
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
         n = xp.reshape(n, total.shape) if n.shape != total.shape else n
         some = n > 0
         nan = _array.full((), float("nan"), total.dtype, total, xp)
         total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)
-    dtypes = {_array.result_dtype(leaf.x, xp) for leaf in leaves}
-    return _array.as_array(xp.astype(total, functools.reduce(xp.result_type, dtypes), copy=False))
+    dtypes = [_array.result_dtype(leaf.x, xp) for leaf in leaves]
+    dtype = dtypes[0] if len(dtypes) == 1 else xp.result_type(*dtypes)
+    return _array.as_array(total if total.dtype == dtype else xp.astype(total, dtype))

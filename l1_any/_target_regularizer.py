@@ -56,8 +56,9 @@ class TargetRegularizer:
         ----------
         data : None, mapping or sequence of examples
             A mapping of fields of the whole batch; or one example per array (per row of a single array) of
-            ``logprobs``: mappings, or objects with ``loss_fn_inputs``. Field values are arrays, lists of numbers, or
-            objects with ``to_torch()`` or ``to_numpy()``; they are brought to the library and device of ``logprobs``.
+            ``logprobs``: mappings, or objects with ``loss_fn_inputs``. Field values are arrays, lists of
+            numbers, or objects with ``to_torch()`` or ``to_numpy()``; they are brought to the library and
+            device of ``logprobs``.
         logprobs : array or list of arrays
             Log-probabilities of any shape, in a list one array per example.
 
@@ -66,8 +67,8 @@ class TargetRegularizer:
         penalty : array
             0-d, differentiable, of the library and device of ``logprobs``.
         metrics : dict
-            ``"l1_raw"``, :math:`\sum m w |x|`, and ``"l1_mean"``, that over :math:`n`, whatever ``reduce``: constant
-            0-d arrays, from the pass that made the penalty. The mean of nothing is NaN.
+            ``"l1_raw"``, :math:`\sum m w |x|`, and ``"l1_mean"``, that over :math:`n`, whatever ``reduce``:
+            constant 0-d arrays, from the pass that made the penalty. The mean of nothing is NaN.
 
         Raises
         ------
@@ -78,8 +79,8 @@ class TargetRegularizer:
 
         Notes
         -----
-        Log-probabilities of -inf are legal: +inf for ``"logprobs"``, 0 for ``"probs"``. For ``"delta"``, -inf against a
-        finite reference is +inf, and -inf against -inf is NaN unless masked out.
+        Log-probabilities of -inf are legal: +inf for ``"logprobs"``, 0 for ``"probs"``. For ``"delta"``,
+        -inf against a finite reference is +inf, and -inf against -inf is NaN unless masked out.
         """
         _, leaves, xp = self._select(data, logprobs)
         penalty = self._penalty()
@@ -94,8 +95,9 @@ class TargetRegularizer:
     def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:  # noqa: ANN401
         r"""Return the derivative of the penalty with respect to ``logprobs``.
 
-        :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1 for
-        ``"logprobs"`` and ``"delta"``, :math:`e^{\text{lp}}` for ``"probs"``, and 0 for a field, which is data.
+        :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1
+        for ``"logprobs"`` and ``"delta"``, :math:`e^{\text{lp}}` for ``"probs"``, and 0 for a field, which is
+        data.
 
         Parameters
         ----------

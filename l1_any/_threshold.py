@@ -19,7 +19,7 @@ def prox(
     dtype = _array.result_dtype(x, xp)
     selected = _formula.selected(x, where, xp=xp)
     wide = selected if _array.is_complex(x) else xp.astype(selected, dtype, copy=False)
-    t = threshold(step, _formula.selected(weights, where, xp=xp), dtype, xp=xp)
+    t = threshold(step, weights, where, dtype, xp=xp)
     if nonnegative:
         p = nonnegative_part(wide, t, xp=xp)
     elif _array.is_complex(x):
@@ -38,18 +38,20 @@ def rounded(p: Array, x: Array, *, xp: Namespace) -> Array:
     return xp.where(p == zero, zero, p)
 
 
-def threshold(step: Threshold, weights: Array | None, dtype: DType, *, xp: Namespace) -> Threshold:
-    """step·w in a real dtype; a number stays one."""
+def threshold(
+    step: Threshold, weights: Array | None, where: Array | None, dtype: DType, *, xp: Namespace
+) -> Threshold:
+    """step·w in a real dtype, where a number stays one."""
     if not isinstance(step, float):
         step = xp.astype(step, dtype, copy=False)
     if weights is None:
         return step
-    return xp.astype(weights, dtype, copy=False) * step
+    return xp.astype(_formula.selected(weights, where, xp=xp), dtype, copy=False) * step
 
 
 def shrink(x: Array, t: Threshold, *, xp: Namespace) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
-    if isinstance(t, float) and t > 0 and not _array.is_differentiated(x):
+    if isinstance(t, float) and not _array.is_differentiated(x) and t >= xp.finfo(x.dtype).smallest_normal:
         return x - xp.clip(x, -t, t)  # x - x is +0.0
     zero = _array.zero(x, xp)
     p = x - _array.detach(_array.sign(x, xp)) * t
@@ -71,3 +73,59 @@ def shrink_modulus(x: Array, t: Threshold, *, xp: Namespace) -> Array:
     modulus = xp.abs(safe)
     p = xp.where(finite, safe * ((modulus - t) / modulus), x)
     return xp.where(inside, _array.zero(x, xp), p)
+
+
+def prox_elastic_net(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    step: Threshold,
+    *,
+    l1_ratio: float,
+    xp: Namespace,
+) -> Array:
+    """Soft threshold by step·l1_ratio, over 1 + step·(1 - l1_ratio)."""
+    wide = x if _array.is_complex(x) else xp.astype(x, _array.result_dtype(x, xp), copy=False)
+    t = threshold(step, weights, where, _array.result_dtype(x, xp), xp=xp)
+    p = (shrink_modulus if _array.is_complex(x) else shrink)(wide, t * l1_ratio, xp=xp)
+    zero = _array.zero(wide, xp)
+    p = xp.where(p == zero, zero, p / (1 + t * (1 - l1_ratio)))
+    return rounded(p, x, xp=xp)
+
+
+def subdiff_distance(
+    x: Array,
+    gradient: Array,
+    where: Array | None,
+    weights: Array | None,
+    strength: Threshold,
+    *,
+    xp: Namespace,
+) -> Array:
+    """|g + t·s| where x ≠ 0, the distance of |g| to [0, t] where x = 0; 0 where masked out."""
+    dtype = _array.result_dtype(x, xp)
+    x, g = (_formula.selected(a, where, xp=xp) for a in (x, gradient))
+    if not _array.is_complex(x):
+        x, g = (xp.astype(a, dtype, copy=False) for a in (x, g))
+    t = threshold(strength, weights, where, dtype, xp=xp)
+    s = _array.detach(_formula.sign(x, xp=xp))
+    at_zero = nonnegative_part(magnitude(g, xp=xp), t, xp=xp)
+    distance = xp.where(x == _array.zero(x, xp), at_zero, magnitude(g + s * t, xp=xp))
+    return distance if where is None else xp.where(where, distance, xp.zeros_like(distance))
+
+
+def strengths(g: Array, weights: Array | None, factor: float | None, *, xp: Namespace) -> Array:
+    """|g|/w, and 0 where w is 0: that element is not penalised."""
+    a = xp.astype(magnitude(g, xp=xp), _array.result_dtype(g, xp), copy=False)
+    if factor is not None:
+        w = _array.full((), factor, a.dtype, a, xp)
+    elif weights is not None:
+        w = xp.astype(weights, a.dtype, copy=False)
+    else:
+        return a
+    return xp.where(w > 0, a / xp.where(w > 0, w, xp.ones_like(w)), xp.zeros_like(a))
+
+
+def magnitude(x: Array, *, xp: Namespace) -> Array:
+    """|x|, with a derivative of 0 at 0 in every library."""
+    return _formula.differentiable_abs(x, xp=xp) if _array.is_differentiated(x) else xp.abs(x)

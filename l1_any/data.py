@@ -37,14 +37,14 @@ class Batch:
         for name, array in column:
             if not _array.is_floating(array):
                 raise TypeError(
-                    f"{name} must have a real or complex floating dtype, got {_array.dtype_name(array.dtype)}; cast "
-                    "it first, for example to float32."
+                    f"{name} must have a real or complex floating dtype, got "
+                    f"{_array.dtype_name(array.dtype)}; cast it first, for example to float32."
                 )
         arrays = [array for _, array in column]
         return arrays[0] if self._is_whole(key) else arrays
 
     def aligned(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
-        """Return a field with one value for each element of some arrays, or of a single one for all examples."""
+        """Return a field with one value for each element of some arrays, or of a single one."""
         column = self._column(key)
         if not single or self._is_whole(key):
             for (name, value), array in zip(column, arrays, strict=True):
@@ -81,7 +81,8 @@ class Batch:
             array = _exchange.bring(value, self.arrays[0], self.xp)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"{name} must be an array, a list of numbers or an object with `to_torch` or `to_numpy`, got {error}."
+                f"{name} must be an array, a list of numbers or an object with `to_torch` or `to_numpy`, got "
+                f"{error}."
             ) from error
         plain = not _exchange.is_convertible(value)  # lists of whole numbers are numbers all the same
         if plain and not _array.is_floating(array) and not _array.is_boolean(array):
@@ -98,7 +99,8 @@ class Batch:
                 return [(name, value)]
             if not isinstance(value, list | tuple):
                 raise TypeError(
-                    f"{name} must be a list with one value per example, as `logprobs` is, got {type(value).__name__}."
+                    f"{name} must be a list with one value per example, as `logprobs` is, got "
+                    f"{type(value).__name__}."
                 )
             self._check_examples(len(value), name)
             return [(f"`data[{key!r}][{i}]`", v) for i, v in enumerate(value)]
@@ -106,8 +108,8 @@ class Batch:
             raise KeyError(f"`data` is None, and has no field {key!r}.")
         if not isinstance(self.data, Sequence) or isinstance(self.data, str | bytes):
             raise TypeError(
-                "`data` must be None, a mapping of fields, or a sequence of examples (mappings, or objects with "
-                f"`loss_fn_inputs`), got {type(self.data).__name__}."
+                "`data` must be None, a mapping of fields, or a sequence of examples (mappings, or objects "
+                f"with `loss_fn_inputs`), got {type(self.data).__name__}."
             )
         self._check_examples(len(self.data), "`data`")
         values = []
@@ -125,13 +127,14 @@ class Batch:
         if self.structure is not _tree.LEAF:
             if n != len(self.arrays):
                 raise ValueError(
-                    f"{name} must have one example for each of the {len(self.arrays)} arrays in `logprobs`, got {n}."
+                    f"{name} must have one example for each of the {len(self.arrays)} arrays in `logprobs`, "
+                    f"got {n}."
                 )
             return
         shape = tuple(self.arrays[0].shape)
         if not shape or _known(shape[0]) not in (None, n):
             raise ValueError(
-                f"{name} must have one example for each row of `logprobs`, of shape {shape}, got {n} examples; for "
+                f"{name} must have one example for each row of `logprobs`, of shape {shape}, got {n}; for "
                 "examples of their own lengths pass `logprobs` as a list with one array each."
             )
 

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import _array, _autodiff, _checks, _reduce, _tree, terms
 from ._reduce import Leaf
-from ._typing import Array, Namespace
+from ._typing import Array, ArrayTree, Namespace
 from .data import Batch
 from .regularizers import L1Regularizer, SoftL1Regularizer
 
@@ -18,53 +19,134 @@ class Evaluation(NamedTuple):
 
     value: Array
     metrics: dict[str, Any]
-    gradient: Gradient | None = None
+    gradient: ArrayTree = None  # an array for each of the log-probabilities', if it was asked for
     norm: Array | None = None
     seconds: float = 0.0
 
 
-def evaluate(loss: Any, name: str, batch: Batch, *, gradient: bool, norm: bool) -> Evaluation:  # noqa: ANN401
-    """Call a loss once; its gradient is the one it states, else that of automatic differentiation."""
-    start = _now(batch)
-    found = None
-    with terms.named(name):
-        if not gradient or _states_gradient(loss):
-            value, metrics = _called(loss, name, batch, batch.logprobs)
-        elif not _autodiff.is_available(batch.arrays[0]):
-            raise _no_gradient(name, f"{batch.xp.__name__} has no automatic differentiation")
-        elif _autodiff.by_graph(batch.arrays[0]):
-            arrays = _autodiff.inputs(batch.arrays)
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A loss to be called once; its gradient is the one it states, else that of automatic differentiation."""
+
+    loss: Any
+    name: str
+    batch: Batch
+    gradient: bool
+    norm: bool
+    background: bool = False
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it must be awaited."""
+        return terms.is_async(self.loss)
+
+    def run(self) -> Evaluation:
+        """Call the loss."""
+        start, first = self._now(), self.batch.arrays[0]
+        with terms.named(self.name):
+            if not self.gradient or self._states_gradient:
+                return self._stated(*self._checked(self._compute(self._data, self.batch.logprobs)), start)
+            if not _autodiff.is_available(first):
+                raise self._no_gradient(f"{self.batch.xp.__name__} has no automatic differentiation")
+            if not _autodiff.by_graph(first):
+                return self._found(*self._transformed(), start)
+            arrays = _autodiff.inputs(self.batch.arrays)
             with _autodiff.recording():
-                value, metrics = _called(loss, name, batch, _tree.unflatten(batch.structure, arrays))
-            value, found = _from_graph(value, arrays, name, batch)
-        else:
-            value, metrics, found = _from_transformation(loss, name, batch)
-        return _evaluation(loss, name, batch, value, metrics, found, start, gradient=gradient, norm=norm)
+                value, metrics = self._checked(self._compute(self.batch.data, self._logprobs(arrays)))
+            return self._recorded(value, metrics, arrays, start)
 
+    async def run_async(self) -> Evaluation:
+        """Await the loss; JAX cannot transform a coroutine."""
+        start = self._now()
+        with terms.named(self.name):
+            if not self.gradient or self._states_gradient:
+                return self._stated(
+                    *self._checked(await self._compute(self._data, self.batch.logprobs)), start
+                )
+            if not _autodiff.by_graph(self.batch.arrays[0]):
+                raise self._no_gradient(f"{self.batch.xp.__name__} cannot differentiate a coroutine")
+            # The caller's gradient mode stays: a context of ours would reach what else the loop runs.
+            arrays = _autodiff.inputs(self.batch.arrays)
+            value, metrics = self._checked(await self._compute(self.batch.data, self._logprobs(arrays)))
+            return self._recorded(value, metrics, arrays, start)
 
-async def evaluate_async(
-    loss: Any,  # noqa: ANN401
-    name: str,
-    batch: Batch,
-    *,
-    gradient: bool,
-    norm: bool,
-) -> Evaluation:
-    """Await a loss, and find its gradient as `evaluate` does; JAX cannot transform a coroutine."""
-    start = _now(batch)
-    found = None
-    with terms.named(name):
-        if not gradient or _states_gradient(loss):
-            result = await terms.compute(loss)(_data(loss, batch), batch.logprobs)
-            value, metrics = terms.checked(result, name, batch)
-        elif not _autodiff.by_graph(batch.arrays[0]):
-            raise _no_gradient(name, f"{batch.xp.__name__} cannot differentiate a coroutine")
-        else:  # the caller's gradient mode stays: a context of ours would reach what else the loop runs
-            arrays = _autodiff.inputs(batch.arrays)
-            result = await terms.compute(loss)(batch.data, _tree.unflatten(batch.structure, arrays))
-            value, metrics = terms.checked(result, name, batch)
-            value, found = _from_graph(value, arrays, name, batch)
-        return _evaluation(loss, name, batch, value, metrics, found, start, gradient=gradient, norm=norm)
+    @property
+    def _compute(self) -> Any:  # noqa: ANN401
+        return terms.compute(self.loss)
+
+    @property
+    def _data(self) -> Any:  # noqa: ANN401
+        """The data as given, or for our own regularizers with the fields that were read before."""
+        return self.batch if type(self.loss) in {L1Regularizer, SoftL1Regularizer} else self.batch.data
+
+    @property
+    def _states_gradient(self) -> bool:
+        return callable(getattr(self.loss, "subgradient", None))
+
+    def _logprobs(self, arrays: Gradient) -> ArrayTree:
+        return _tree.unflatten(self.batch.structure, arrays)
+
+    def _checked(self, result: Any) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
+        return terms.checked(result, self.name, self.batch)
+
+    def _stated(self, value: Array, metrics: dict[str, Any], start: float) -> Evaluation:
+        if not self.gradient:
+            return Evaluation(value, metrics, seconds=self._now() - start)
+        stated = self.loss.subgradient(self._data, self.batch.logprobs)
+        gradient, norm = self._like_logprobs(stated), None
+        if self.norm and hasattr(self.loss, "subgradient_norm"):
+            norm = self.loss.subgradient_norm(self._data, self.batch.logprobs)
+        return self._found(value, metrics, gradient, start, norm)
+
+    def _found(
+        self,
+        value: Array,
+        metrics: dict[str, Any],
+        gradient: Gradient,
+        start: float,
+        norm: Array | None = None,
+    ) -> Evaluation:
+        if self.norm and norm is None:
+            norm = norm_of(gradient, self.batch.xp)
+        return Evaluation(value, metrics, gradient, _array.detach(norm), self._now() - start)
+
+    def _recorded(self, value: Array, metrics: dict[str, Any], arrays: Gradient, start: float) -> Evaluation:
+        try:
+            gradient = _autodiff.recorded_gradient(value, arrays)
+        except _autodiff.NotConnectedError:
+            raise self._no_gradient("torch recorded no way from `logprobs` to its value") from None
+        value = _autodiff.unrecorded(value, arrays, self.batch.arrays)
+        return self._found(value, metrics, gradient, start)
+
+    def _transformed(self) -> tuple[Array, dict[str, Any], Gradient]:
+        def function(arrays: Gradient) -> tuple[Array, dict[str, Any]]:
+            return self._checked(self._compute(self.batch.data, self._logprobs(arrays)))
+
+        try:
+            return _autodiff.transformed_gradient(function, self.batch.arrays)
+        except _autodiff.NotConnectedError:
+            raise self._no_gradient("its value does not depend on `logprobs`") from None
+
+    def _like_logprobs(self, stated: Any) -> Gradient:  # noqa: ANN401
+        name = f"the subgradient of term {self.name!r}"
+        gradient = _tree.match(stated, self.batch.structure, name, "logprobs")
+        for g, lp in zip(gradient, self.batch.arrays, strict=True):
+            if not _array.is_array(g) or tuple(g.shape) != tuple(lp.shape):
+                got = tuple(g.shape) if _array.is_array(g) else type(g).__name__
+                shape = tuple(lp.shape)
+                raise ValueError(f"`{name}` must have the shape of `logprobs`, {shape}, got {got}.")
+            _checks.same_place(g, lp, name, "logprobs", self.batch.xp)
+        return [_array.detach(g) for g in gradient]
+
+    def _no_gradient(self, why: str) -> TypeError:
+        return TypeError(
+            f"The gradient of term {self.name!r} cannot be had: {why}. Give it a method "
+            "`subgradient(data, logprobs)`, or set `track_grad_norms=False`."
+        )
+
+    def _now(self) -> float:
+        """Return the time, which is no business of a compiler's."""
+        return 0.0 if _array.is_traced(self.batch.arrays[0]) else time.perf_counter()
 
 
 def norm_of(gradient: Gradient, xp: Namespace) -> Array:
@@ -73,7 +155,7 @@ def norm_of(gradient: Gradient, xp: Namespace) -> Array:
 
 
 def cosine(a: Gradient, b: Gradient, norm_a: Array, norm_b: Array, xp: Namespace) -> Array:
-    """⟨a, b⟩ / (‖a‖‖b‖), NaN where one of them is zero."""
+    """Return ⟨a, b⟩ / (‖a‖‖b‖), NaN where one of them is zero."""
     dot = _reduce.dot([Leaf(x, None, y) for x, y in zip(a, b, strict=True)], xp=xp)
     both = _array.widest(norm_a, xp) * _array.widest(norm_b, xp)
     some = both > _array.zero(both, xp)
@@ -100,84 +182,3 @@ def scaled(weight: Array | float, x: Array, xp: Namespace) -> Array:
     """weight·x in the dtype of x."""
     factor = weight if isinstance(weight, float) else xp.astype(_array.as_array(weight), x.dtype)
     return _array.as_array(x * factor)
-
-
-def _called(loss: Any, name: str, batch: Batch, logprobs: Any) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
-    return terms.checked(terms.compute(loss)(_data(loss, batch), logprobs), name, batch)
-
-
-def _data(loss: Any, batch: Batch) -> Any:  # noqa: ANN401
-    """Return the data as given, or to our own regularizers with the fields that were read before."""
-    return batch if type(loss) in {L1Regularizer, SoftL1Regularizer} else batch.data
-
-
-def _states_gradient(loss: Any) -> bool:  # noqa: ANN401
-    return callable(getattr(loss, "subgradient", None))
-
-
-def _evaluation(
-    loss: Any,  # noqa: ANN401
-    name: str,
-    batch: Batch,
-    value: Array,
-    metrics: dict[str, Any],
-    found: Gradient | None,
-    start: float,
-    *,
-    gradient: bool,
-    norm: bool,
-) -> Evaluation:
-    length = None
-    if gradient and found is None:
-        found = _checked(loss.subgradient(_data(loss, batch), batch.logprobs), name, batch)
-        if norm and hasattr(loss, "subgradient_norm"):
-            length = loss.subgradient_norm(_data(loss, batch), batch.logprobs)
-    if norm and found is not None and length is None:
-        length = norm_of(found, batch.xp)
-    return Evaluation(value, metrics, found, _array.detach(length), _now(batch) - start)
-
-
-def _from_graph(value: Array, arrays: Gradient, name: str, batch: Batch) -> tuple[Array, Gradient]:
-    try:
-        gradient = _autodiff.recorded_gradient(value, arrays)
-    except _autodiff.NotConnectedError:
-        raise _no_gradient(name, "its value does not depend on `logprobs` by what torch recorded") from None
-    return _autodiff.unrecorded(value, arrays, batch.arrays), gradient
-
-
-def _from_transformation(
-    loss: Any,  # noqa: ANN401
-    name: str,
-    batch: Batch,
-) -> tuple[Array, dict[str, Any], Gradient]:
-    def function(arrays: Gradient) -> tuple[Array, dict[str, Any]]:
-        return _called(loss, name, batch, _tree.unflatten(batch.structure, arrays))
-
-    try:
-        return _autodiff.transformed_gradient(function, batch.arrays)
-    except _autodiff.NotConnectedError:
-        raise _no_gradient(name, "its value does not depend on `logprobs` by what was traced") from None
-
-
-def _checked(gradient: Any, name: str, batch: Batch) -> Gradient:  # noqa: ANN401
-    found = _tree.match(gradient, batch.structure, f"the subgradient of term {name!r}", "logprobs")
-    for g, lp in zip(found, batch.arrays, strict=True):
-        if not _array.is_array(g) or tuple(g.shape) != tuple(lp.shape):
-            got = tuple(g.shape) if _array.is_array(g) else type(g).__name__
-            raise ValueError(
-                f"The subgradient of term {name!r} must have the shape of `logprobs`, {tuple(lp.shape)}, got {got}."
-            )
-        _checks.same_place(g, lp, f"the subgradient of term {name!r}", "logprobs", batch.xp)
-    return [_array.detach(g) for g in found]
-
-
-def _no_gradient(name: str, why: str) -> TypeError:
-    return TypeError(
-        f"The gradient of term {name!r} cannot be had: {why}. Give it a method `subgradient(data, logprobs)`, or "
-        "set `track_grad_norms=False`."
-    )
-
-
-def _now(batch: Batch) -> float:
-    """Return the time, which is no business of a compiler's."""
-    return 0.0 if _array.is_traced(batch.arrays[0]) else time.perf_counter()

@@ -1,7 +1,121 @@
 """The L2,1 penalty, by which whole groups become zero: signature, documentation and checks, then one call."""
 
+from typing import Any
+
 from . import _checks, _operators, _tree
-from ._typing import Array, ArrayTree, Axis, Namespace
+from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
+
+
+def group_value(
+    x: ArrayTree,
+    /,
+    *,
+    axis: Axis,
+    reduce: Reduction = "sum",
+    weights: Any = None,  # noqa: ANN401
+    xp: Namespace | None = None,
+) -> Array:
+    r"""Sum or mean of the L2 norms of groups: the L2,1 norm, or group Lasso penalty.
+
+    .. math:: \sum_g w_g \lVert x_g \rVert_2
+
+    divided by the number of groups for a mean.
+
+    Parameters
+    ----------
+    x : array or structure of arrays
+        Real or complex floating array, or a structure of them.
+    axis : int or tuple of int or None
+        The axes along which the L2 norm of a group is taken: ``axis=1`` makes the rows of a matrix the
+        groups; None makes each array one group. In a structure it holds for every array.
+    reduce : {"sum", "mean"}, optional
+        A mean is over the groups of all arrays.
+    weights : float or array, optional
+        Multipliers >= 0, such as the square root of a group's size. An array is real and broadcasts to the
+        shape of ``x`` with the axes of a group reduced to length 1. For a structure: one number, or the
+        same structure of numbers and arrays.
+    xp : array namespace, optional
+        The namespace of ``x``; found by default.
+
+    Returns
+    -------
+    array
+        0-d, in the dtype that `value` has, of the library and device of ``x``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `value`.
+
+    Notes
+    -----
+    Norms and sums are taken in float64 where library and device have it, and squares neither overflow nor
+    vanish. The derivative in torch and JAX is `group_subgradient`. The penalty is that of Yuan and Lin,
+    "Model selection and estimation in regression with grouped variables", 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.group_value(np.asarray([[3.0, 4.0], [0.0, 0.0]]), axis=1)
+    array(5.)
+    """
+    arrays, _, axes, factors, xp = _grouped(x, axis, weights, xp)
+    mean = _checks.is_mean(reduce)
+    if mean:
+        _checks.some_groups(arrays, axes)
+    return _operators.group_value(arrays, factors, axes, mean=mean, xp=xp)
+
+
+def group_subgradient(
+    x: ArrayTree,
+    /,
+    *,
+    axis: Axis,
+    reduce: Reduction = "sum",
+    weights: Any = None,  # noqa: ANN401
+    xp: Namespace | None = None,
+) -> ArrayTree:
+    r"""Minimum-norm subgradient of `group_value` with respect to ``x``.
+
+    .. math:: s_g = w_g x_g / \lVert x_g \rVert_2, \quad s_g = 0 \text{ for } x_g = 0
+
+    divided by the number of groups for a mean.
+
+    Parameters
+    ----------
+    x, axis, reduce, weights, xp
+        As for `group_value`.
+
+    Returns
+    -------
+    array or structure of arrays
+        Of the shape, dtype, library and device of ``x``, in its structure. Never part of an autograd graph.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `group_value`.
+
+    Notes
+    -----
+    0 is the element of least norm in the subdifferential at a zero group, the unit ball. A group with a NaN
+    gives NaN; in a group with infinities only these count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.group_subgradient(np.asarray([[3.0, 4.0], [0.0, 0.0]]), axis=1)
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    arrays, structure, axes, factors, xp = _grouped(x, axis, weights, xp)
+    mean = _checks.is_mean(reduce)
+    if mean:
+        _checks.some_groups(arrays, axes)
+    s = _operators.group_subgradient(arrays, factors, axes, mean=mean, xp=xp)
+    return _tree.unflatten(structure, s)
 
 
 def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespace | None = None) -> ArrayTree:
@@ -39,8 +153,8 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
     Notes
     -----
     A group whose norm is at most the step is exactly +0.0, -0.0 never appears, and a step of 0 else changes
-    nothing. A group with a NaN becomes NaN, a group of infinite norm is unchanged. The norm is taken
-    in float64 where library and device have it. The derivative in torch and JAX is 0 for a group that is zero.
+    nothing. A group with a NaN becomes NaN, a group of infinite norm is unchanged. The norm is taken in
+    float64 where library and device have it. The derivative in torch and JAX is 0 for a group that is zero.
 
     The formula is that of Yuan and Lin, "Model selection and estimation in regression with grouped
     variables", 2006; Parikh and Boyd, "Proximal Algorithms", 2014, section 6.5.4.
@@ -53,9 +167,24 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
     array([[2.4, 3.2],
            [0. , 0. ]])
     """
+    arrays, structure, axes, _, xp = _grouped(x, axis, None, xp)
+    steps = [_checks.step(step, array, "step", xp, a) for array, a in zip(arrays, axes, strict=True)]
+    return _tree.unflatten(structure, _operators.prox_group(arrays, steps, axes, xp=xp))
+
+
+def _grouped(
+    x: ArrayTree,
+    axis: Axis,
+    weights: Any,  # noqa: ANN401
+    xp: Namespace | None,
+) -> tuple[list[Array], _tree.Structure, list[tuple[int, ...]], list[Array | float | None], Namespace]:
     arrays, structure = _tree.flatten(x, "x")
     xp = _checks.one_namespace(arrays, "x", xp)
-    axes = [_checks.axes(axis, array, _tree.LEAF) for array in arrays]
-    reduced = [tuple(range(x.ndim)) if a is None else a for x, a in zip(arrays, axes, strict=True)]
-    steps = [_checks.step(step, x, "step", xp, a) for x, a in zip(arrays, reduced, strict=True)]
-    return _tree.unflatten(structure, _operators.prox_group(arrays, steps, reduced, xp=xp))
+    axes = [_checks.group_axes(axis, array) for array in arrays]
+    alike = structure is _tree.LEAF or weights is None or isinstance(weights, int | float)
+    factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", "x")
+    checked = [
+        None if w is None else _checks.step(w, array, "weights", xp, a)
+        for array, a, w in zip(arrays, axes, factors, strict=True)
+    ]
+    return arrays, structure, axes, checked, xp

@@ -1,14 +1,13 @@
 """A base loss plus weighted regularizers: one differentiable number, and a report of how it came about."""
 
-import functools
 import logging
 from collections.abc import Iterable
 from typing import Any
 
-from . import _array, _concurrency, _exchange, _tree, gradients, terms
+from . import _array, _concurrency, _exchange, _tree, gradients
 from ._typing import Array, ArrayTree
 from .data import Batch
-from .gradients import Evaluation, Gradient
+from .gradients import Call, Evaluation
 from .report import BASE, BaseReport, Report, TermReport
 from .terms import Term
 from .terms import unique as _check_terms
@@ -29,8 +28,8 @@ class Pipeline:
     terms : iterable of Term
         With names that differ.
     track_grad_norms : bool, optional
-        Report the norm of each gradient with respect to the log-probabilities, its cosine with the base's, and the
-        norm of their sum.
+        Report the norm of each gradient with respect to the log-probabilities, its cosine with the base's,
+        and the norm of their sum.
 
     Raises
     ------
@@ -39,9 +38,10 @@ class Pipeline:
 
     Notes
     -----
-    A gradient is what a term's ``subgradient`` says, if it has that method; else that of torch's or JAX's automatic
-    differentiation, from the one forward pass that made its value. One that cannot be had is an error. Logger
-    ``"l1_any"`` gets one record per term at level DEBUG; unless that is enabled nothing waits for the device.
+    A gradient is what a term's ``subgradient`` says, if it has that method; else that of torch's or JAX's
+    automatic differentiation, from the one forward pass that made its value. One that cannot be had is an
+    error. Logger ``"l1_any"`` gets one record per term at level DEBUG; unless that is enabled nothing waits
+    for the device.
 
     Examples
     --------
@@ -140,14 +140,8 @@ class Pipeline:
             As from a call.
         """
         batch, weighted = self._prepared(data, logprobs, step)
-        track = self.track_grad_norms
-        jobs = []
-        for loss, name, background in self._losses(weighted):
-            awaited = terms.is_async(loss)
-            evaluate: Any = gradients.evaluate_async if awaited else gradients.evaluate
-            job = functools.partial(evaluate, loss, name, batch, gradient=track, norm=track)
-            jobs.append((job, background, awaited))
-        done = await _concurrency.run_async(jobs, batch.arrays[0])
+        calls = self._calls(batch, weighted, gradient=self.track_grad_norms)
+        done = await _concurrency.run_async(calls, batch.arrays[0])
         loss, _, report = self._assembled(batch, weighted, done)
         return loss, report
 
@@ -160,28 +154,26 @@ class Pipeline:
         gradient: bool,
     ) -> tuple[Array, ArrayTree, Report]:
         batch, weighted = self._prepared(data, logprobs, step)
-        track = self.track_grad_norms
-        traced = _array.is_traced(batch.arrays[0])
-        jobs = []
-        for loss, name, background in self._losses(weighted):
-            if terms.is_async(loss):
-                raise TypeError(f"Term {name!r} is async: use `await pipeline.acompute(...)`.")
-            job = functools.partial(
-                gradients.evaluate, loss, name, batch, gradient=gradient or track, norm=track
-            )
-            jobs.append((job, background and not traced))
-        done = _concurrency.run(jobs, batch.arrays[0])
-        return self._assembled(batch, weighted, done)
+        calls = self._calls(batch, weighted, gradient=gradient or self.track_grad_norms)
+        for call in calls:
+            if call.is_async:
+                raise TypeError(f"Term {call.name!r} is async: use `await pipeline.acompute(...)`.")
+        return self._assembled(batch, weighted, _concurrency.run(calls, batch.arrays[0]))
 
     def _prepared(self, data: Any, logprobs: ArrayTree, step: Any) -> tuple[Batch, list[Weighted]]:  # noqa: ANN401
         return Batch(data, logprobs), [(term, term.weight_at(step)) for term in self.terms]
 
-    def _losses(self, weighted: list[Weighted]) -> list[tuple[Any, str, bool]]:
-        """Return what is to be called: the base loss, and the terms that have a weight."""
-        called = [
-            (t.regularizer, str(t.name), t.background) for t, weight in weighted if not _is_zero(weight)
+    def _calls(self, batch: Batch, weighted: list[Weighted], *, gradient: bool) -> list[Call]:
+        """Return the calls of the base loss and of the terms that have a weight."""
+        norm = self.track_grad_norms
+        return [
+            Call(self.base_loss, BASE, batch, gradient, norm),
+            *(
+                Call(term.regularizer, str(term.name), batch, gradient, norm, term.background)
+                for term, weight in weighted
+                if not _is_zero(weight)
+            ),
         ]
-        return [(self.base_loss, BASE, False), *called]
 
     def _assembled(
         self, batch: Batch, weighted: list[Weighted], done: list[Evaluation]
@@ -202,7 +194,7 @@ class Pipeline:
             parts.append((weight, evaluation.gradient))
             reports[str(term.name)] = _term_report(evaluation, weight, contribution, base, batch)
             _log(str(term.name), evaluation, reports[str(term.name)].contribution, batch)
-        gradient = None if base.gradient is None else gradients.combined(parts, batch)
+        gradient: ArrayTree = None if base.gradient is None else gradients.combined(parts, batch)
         total = _array.as_array(total)
         report = Report(
             total=_array.detach(total),

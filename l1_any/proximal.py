@@ -75,8 +75,183 @@ def prox(
     array([0. , 0. , 0.5])
     """
     leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    for leaf in leaves:
-        step = _checks.step(step, leaf.x, "step", xp)
-        if nonnegative:
-            _checks.real(leaf.x, "x", "nonnegative=True")
+    step = _checks.step_of_each([leaf.x for leaf in leaves], step, "step", xp)
+    if nonnegative:
+        _checks.real(leaves, "nonnegative=True")
     return _tree.unflatten(structure, _operators.prox(leaves, step, nonnegative=nonnegative, xp=xp))
+
+
+def prox_elastic_net(
+    x: ArrayTree, step: float | Array, /, *, l1_ratio: float, xp: Namespace | None = None
+) -> ArrayTree:
+    r"""Proximal operator of the elastic net, the sum of an L1 and a squared L2 penalty.
+
+    .. math:: p_i = \frac{\operatorname{sign}(x_i)\max(|x_i| - t\rho, 0)}{1 + t(1 - \rho)}
+              = \arg\min_p\; t \Bigl(\rho |p| + \frac{1 - \rho}{2} |p|^2\Bigr) + \tfrac12 |p - x_i|^2
+
+    with the step :math:`t` and the ratio :math:`\rho`.
+
+    Parameters
+    ----------
+    x, step
+        As for `prox`.
+    l1_ratio : float
+        Share of the L1 penalty, from 0 to 1, with scikit-learn's meaning.
+    xp : array namespace, optional
+        The namespace of ``x``; found by default.
+
+    Returns
+    -------
+    array or structure of arrays
+        As for `prox`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `prox`; an ``l1_ratio`` that is not between 0 and 1.
+
+    Notes
+    -----
+    Special values and derivatives are those of `prox`; ``l1_ratio=1`` is `prox`. The formula is that of
+    Parikh and Boyd, "Proximal Algorithms", 2014, section 6.5.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.prox_elastic_net(np.asarray([-3.5, 0.5, 2.0]), 1.0, l1_ratio=0.5)
+    array([-2.,  0.,  1.])
+    """
+    leaves, structure, xp = _checks.leaves(x, None, None, xp)
+    step = _checks.step_of_each([leaf.x for leaf in leaves], step, "step", xp)
+    ratio = _checks.ratio(l1_ratio, "l1_ratio")
+    return _tree.unflatten(structure, _operators.prox_elastic_net(leaves, step, l1_ratio=ratio, xp=xp))
+
+
+def project(
+    x: ArrayTree,
+    radius: float | Array,
+    /,
+    *,
+    axis: int | None = None,
+    weights: Any = None,  # noqa: ANN401
+    nonnegative: bool = False,
+    xp: Namespace | None = None,
+) -> ArrayTree:
+    r"""Euclidean projection onto the weighted L1 ball.
+
+    .. math:: \arg\min_p \lVert p - x \rVert_2 \quad\text{subject to}\quad \sum_i w_i |p_i| \le r
+
+    with the radius :math:`r` and the weights :math:`w`.
+
+    Parameters
+    ----------
+    x : array or structure of arrays
+        As for `value`. A structure is one long vector.
+    radius : float or array
+        Finite and >= 0. An array is real and broadcasts to the shape of ``x`` with the reduced axes kept with
+        length 1 (0-d, traced, or one radius for each vector); its values are not checked.
+    axis : int, optional
+        The axis along which each vector is projected; by default all of ``x`` is one vector. For a single
+        array only.
+    weights : float or array, optional
+        Multipliers of the magnitudes, as for `value`. What has weight 0 is unchanged.
+    nonnegative : bool, optional
+        Add the constraint :math:`p \ge 0`. For real ``x`` only.
+    xp : array namespace, optional
+        The namespace of ``x``; found by default.
+
+    Returns
+    -------
+    array or structure of arrays
+        Of the shape, dtype, library and device of ``x``, in its structure.
+
+    Raises
+    ------
+    TypeError
+        An argument of the wrong type or dtype, or of another array library than ``x``; complex ``x`` with
+        ``nonnegative=True``.
+    ValueError
+        An axis or shape that does not fit, another device, a negative or non-finite number as radius or
+        weight.
+
+    Notes
+    -----
+    A vector inside the ball comes back as it is, bit for bit. Else the result is the soft threshold of ``x``
+    at :math:`\theta w`, where a sort finds the :math:`\theta` with :math:`\sum_i w_i |p_i| = r` (Duchi et
+    al., "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008). Its zeros are exact
+    and +0.0. A radius of 0 gives zeros.
+
+    :math:`\theta` is worked in float64 where library and device have it, and the result is rounded once: a
+    float32 result then has a sum that exceeds the radius by at most 1e-7 of it. In float64, and where nothing
+    wider is at hand, it is a few roundings of the largest magnitude for each element that is not zero. A
+    vector with a NaN or an infinity becomes NaN.
+
+    The derivative in torch and JAX is that of the threshold with the set of non-zero elements held fixed:
+    0 at an element that is zero, the identity inside the ball and on its surface.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.project(np.asarray([[3.0, -1.0, 0.5], [0.1, 0.2, 0.3]]), 1.0, axis=1)
+    array([[1. , 0. , 0. ],
+           [0.1, 0.2, 0.3]])
+    """
+    leaves, structure, xp = _checks.leaves(x, None, weights, xp)
+    along = _checks.one_axis(axis, leaves[0].x, structure)
+    radius = _checks.radius([leaf.x for leaf in leaves], radius, "radius", along, xp)
+    if nonnegative:
+        _checks.real(leaves, "nonnegative=True")
+    projected = _operators.project(leaves, radius, axis=along, nonnegative=nonnegative, xp=xp)
+    return _tree.unflatten(structure, projected)
+
+
+def prox_max(
+    x: ArrayTree, step: float | Array, /, *, axis: int | None = None, xp: Namespace | None = None
+) -> ArrayTree:
+    r"""Proximal operator of the largest magnitude, which is the dual norm of L1.
+
+    .. math:: p = \arg\min_p\; t \max_i |p_i| + \tfrac12 \lVert p - x \rVert_2^2
+              = x - \operatorname{project}(x, t)
+
+    with the step :math:`t`: the largest magnitudes are cut off at one level.
+
+    Parameters
+    ----------
+    x : array or structure of arrays
+        As for `value`. A structure is one long vector.
+    step : float or array
+        Finite and >= 0; an array as for the radius of `project`.
+    axis : int, optional
+        As for `project`.
+    xp : array namespace, optional
+        The namespace of ``x``; found by default.
+
+    Returns
+    -------
+    array or structure of arrays
+        Of the shape, dtype, library and device of ``x``, in its structure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `project`.
+
+    Notes
+    -----
+    By Moreau's decomposition (Parikh and Boyd, "Proximal Algorithms", 2014, sections 2.5 and 6.5.1). A vector
+    whose L1 norm is at most the step becomes +0.0. NaN, infinities and derivatives are those of `project`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.prox_max(np.asarray([3.0, -1.0, 2.5]), 1.5)
+    array([ 2., -1.,  2.])
+    """
+    arrays, structure = _tree.flatten(x, "x")
+    xp = _checks.one_namespace(arrays, "x", xp)
+    along = _checks.one_axis(axis, arrays[0], structure)
+    step = _checks.radius(arrays, step, "step", along, xp)
+    return _tree.unflatten(structure, _operators.prox_max(arrays, step, axis=along, xp=xp))

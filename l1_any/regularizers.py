@@ -15,9 +15,9 @@ from ._typing import Array, ArrayTree, Reduction
 class Regularizer(Protocol):
     """What joins a pipeline as a term, beside plain functions of the form of `compute`.
 
-    It may also have ``subgradient(data, logprobs)``, the gradient of its penalty in the structure of ``logprobs``,
-    and ``subgradient_norm(data, logprobs)``, the L2 norm of that. A pipeline takes these where they exist, and
-    needs the first in libraries without automatic differentiation.
+    It may also have ``subgradient(data, logprobs)``, the gradient of its penalty in the structure of
+    ``logprobs``, and ``subgradient_norm(data, logprobs)``, the L2 norm of that. A pipeline takes these
+    where they exist, and needs the first in libraries without automatic differentiation.
     """
 
     name: str
@@ -32,8 +32,8 @@ class L1Regularizer(TargetRegularizer):
 
     .. math:: \sum_i m_i w_i |x_i| \quad\text{or}\quad \frac1n \sum_i m_i w_i |x_i|
 
-    with the mask :math:`m`, the weights :math:`w` and the number :math:`n` of selected elements, of all examples
-    together.
+    with the mask :math:`m`, the weights :math:`w` and the number :math:`n` of selected elements, of all
+    examples together.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class L1Regularizer(TargetRegularizer):
         - ``"logprobs"``: the log-probabilities. For chosen tokens this *is* the negative log-likelihood.
         - ``"probs"``: their exponentials. Over a full vocabulary these sum to the number of rows, a constant.
         - ``("field", key)``: a field of every example, of any shape.
-        - ``("delta", reference)``: the log-probabilities minus a reference: a field key, an array (or structure)
-          that broadcasts to the log-probabilities, or ``Uniform(vocabulary_size)``.
+        - ``("delta", reference)``: the log-probabilities minus a reference: a field key, an array (or
+          structure) that broadcasts to the log-probabilities, or ``Uniform(vocabulary_size)``.
     reduce : {"sum", "mean"}, optional
         A mean is over all selected elements of the batch, not a mean of means.
     where : str, boolean array or structure, optional
@@ -87,7 +87,8 @@ class L1Regularizer(TargetRegularizer):
 class SoftL1Regularizer(TargetRegularizer):
     r"""L1 penalty without the kink: quadratic near 0.
 
-    .. math:: h(x) = \begin{cases} x^2/(2\delta) & |x| \le \delta \\ |x| - \delta/2 & \text{otherwise} \end{cases}
+    .. math:: h(x) = \begin{cases} x^2/(2\delta) & |x| \le \delta \\
+              |x| - \delta/2 & \text{otherwise} \end{cases}
 
     in the place of :math:`|x|` in `L1Regularizer`; below it by at most :math:`\delta/2`, so L1 as
     :math:`\delta \to 0`.

@@ -71,7 +71,8 @@ class Report(NamedTuple):
             "regularizer_total": self.regularizer_total,
             "total_grad_norm": self.total_grad_norm,
         }
-        for name, part in {BASE: self.base, **self.terms}.items():
+        parts: dict[str, BaseReport | TermReport] = {BASE: self.base, **self.terms}
+        for name, part in parts.items():
             numbers = {key: value for key, value in part._asdict().items() if key != "metrics"}
             flat |= {f"{name}/{key}": value for key, value in (numbers | dict(part.metrics)).items()}
         return _exchange.to_floats({key: value for key, value in flat.items() if value is not None})  # type: ignore[no-any-return]

@@ -25,11 +25,15 @@ class Target(Protocol):
 
 
 class _OfLogprobs:
+    """A target with one element for each log-probability."""
+
     def source(self, batch: Batch) -> ArrayTree:
+        """Return the log-probabilities."""
         return batch.logprobs
 
     def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
-        del leaves  # the slope is 1
+        """Return the gradients themselves: the slope is 1."""
+        del leaves
         return [_like(g, lp, batch) for g, lp in zip(gradients, batch.arrays, strict=True)]
 
 
@@ -38,6 +42,7 @@ class Logprobs(_OfLogprobs):
     """x = lp: for the chosen tokens, the L1 of these *is* the negative log-likelihood."""
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the log-probabilities as they are."""
         del batch
         return list(leaves)
 
@@ -47,9 +52,11 @@ class Probs(_OfLogprobs):
     """x = exp(lp), with derivative exp(lp): 0 in value and gradient at lp = -inf."""
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the probabilities."""
         return [leaf._replace(x=batch.xp.exp(_selected(leaf, batch))) for leaf in leaves]
 
     def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients times the slope, which is x itself."""
         slopes = [_array.detach(leaf.x) for leaf in leaves]
         products = [g * slope for g, slope in zip(gradients, slopes, strict=True)]
         return super().pull_back(products, leaves, batch)
@@ -100,6 +107,7 @@ class Delta(_OfLogprobs):
     reference: Any
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the differences."""
         if isinstance(self.reference, Uniform):
             shift = self.reference.logprob
             return [leaf._replace(x=_selected(leaf, batch) - shift) for leaf in leaves]
@@ -146,9 +154,9 @@ def parse(target: TargetLike) -> Target:
             return Delta(Uniform(size))
         case ("delta", reference) if reference is not None:
             return Delta(reference)
-    if isinstance(target, str | tuple):
-        raise ValueError(f"`target` must be {_FORMS}, got {target!r}.")
-    raise TypeError(f"`target` must be {_FORMS}, got {type(target).__name__}.")
+    if not isinstance(target, str | tuple):
+        raise TypeError(f"`target` must be {_FORMS}, got {type(target).__name__}.")
+    raise ValueError(f"`target` must be {_FORMS}, got {target!r}.")
 
 
 def _selected(leaf: Leaf, batch: Batch) -> Array:

@@ -23,8 +23,8 @@ class Term:
     Parameters
     ----------
     regularizer : Regularizer or callable
-        An object with ``compute(data, logprobs)``, or a function of that form, ``async`` too; it returns a scalar or
-        a pair of a scalar and a mapping of metrics.
+        An object with ``compute(data, logprobs)``, or a function of that form, ``async`` too; it returns a
+        scalar or a pair of a scalar and a mapping of metrics.
     weight : float or callable, optional
         A finite number >= 0, or a pure function of the step that returns one (see `l1_any.schedules`). At the
         number 0 the term is not called.
@@ -99,7 +99,7 @@ def named(name: str | None) -> Iterator[None]:
 
 def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
     """Return the value and metrics in what a term returned."""
-    if inspect.isawaitable(result):
+    if inspect.isawaitable(result) and not _array.is_array(result):  # Dask's arrays can be awaited
         if inspect.iscoroutine(result):
             result.close()
         raise TypeError(f"Term {name!r} is async: use `await pipeline.acompute(...)`.")

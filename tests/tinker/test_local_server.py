@@ -249,7 +249,7 @@ def test_nothing_is_left_when_the_service_stops():
 
 def test_runs_as_a_script():
     command = [sys.executable, local_tinker.__file__]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             base_url = process.stdout.readline().split()[0].removeprefix("TINKER_BASE_URL=")
             response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False)

@@ -1,0 +1,115 @@
+"""Whether a point minimises a penalised loss, and from which strength zero does: one call down each."""
+
+from typing import Any
+
+from . import _checks, _operators, _tree
+from ._typing import Array, ArrayTree, Namespace
+
+
+def subdiff_distance(
+    x: ArrayTree,
+    gradient: ArrayTree,
+    strength: float | Array,
+    /,
+    *,
+    weights: Any = None,  # noqa: ANN401
+    where: Any = None,  # noqa: ANN401
+    xp: Namespace | None = None,
+) -> ArrayTree:
+    r"""Distance of -gradient to the subdifferential of the penalty, for each element.
+
+    .. math:: d_i = \begin{cases} |g_i + \lambda w_i \operatorname{sign}(x_i)| & x_i \ne 0 \
+              \max(|g_i| - \lambda w_i, 0) & x_i = 0 \end{cases}
+
+    with the gradient :math:`g` of a smooth loss at :math:`x` and the strength :math:`\lambda`. Where all of
+    it is 0, and the loss is convex, :math:`x` minimises the loss plus :math:`\lambda \sum_i w_i |x_i|`.
+
+    Parameters
+    ----------
+    x : array or structure of arrays
+        As for `value`.
+    gradient : array or structure of arrays
+        Of the structure, shapes and dtypes of ``x``.
+    strength : float or array
+        Finite and >= 0; an array as for the step of `prox`.
+    weights, where
+        As for `value`. What the mask leaves out has distance 0.
+    xp : array namespace, optional
+        The namespace of ``x``; found by default.
+
+    Returns
+    -------
+    array or structure of arrays
+        Real, of the shape, library and device of ``x``, in its structure; float32 for half precision.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `prox`; a gradient that does not match ``x``.
+
+    Notes
+    -----
+    NaN in ``x`` or in the gradient gives NaN. The derivative with respect to the gradient is that of the
+    formula, and 0 where the distance is 0; the sign counts as a constant.
+
+    The condition is that of Beck, "First-Order Methods in Optimization", 2017, section 3.7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.subdiff_distance(np.asarray([2.0, 0.0, 0.0]), np.asarray([-1.0, 0.5, -3.0]), 1.0)
+    array([0., 0., 2.])
+    """
+    leaves, structure, xp = _checks.leaves(x, where, weights, xp)
+    arrays = [leaf.x for leaf in leaves]
+    gradients = _checks.alike(gradient, arrays, structure, "gradient", xp)
+    strength = _checks.step_of_each(arrays, strength, "strength", xp)
+    return _tree.unflatten(structure, _operators.subdiff_distance(leaves, gradients, strength, xp=xp))
+
+
+def strength_max(
+    gradient_at_zero: ArrayTree,
+    /,
+    *,
+    weights: Any = None,  # noqa: ANN401
+    xp: Namespace | None = None,
+) -> Array:
+    r"""Strength from which zero is the solution.
+
+    .. math:: \lambda_{\max} = \max_{w_i > 0} |g_i| / w_i
+
+    with the gradient :math:`g` of the smooth loss at :math:`x = 0`.
+
+    Parameters
+    ----------
+    gradient_at_zero : array or structure of arrays
+        Real or complex floating array or structure of such arrays.
+    weights : float or array, optional
+        As for `value`. What has weight 0 is not penalised, and does not count.
+    xp : array namespace, optional
+        The namespace of the gradient; found by default.
+
+    Returns
+    -------
+    array
+        0-d, of the library and device of the gradient; float32 for half precision. 0 for no elements.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `value`.
+
+    Notes
+    -----
+    From the optimality condition of `subdiff_distance` at zero. NaN in the gradient gives NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.strength_max(np.asarray([0.5, -3.0]), weights=2.0)
+    array(1.5)
+    """
+    leaves, _, xp = _checks.leaves(gradient_at_zero, None, weights, xp)
+    return _operators.strength_max(leaves, xp=xp)

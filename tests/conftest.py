@@ -1,0 +1,136 @@
+"""Which libraries the tests run with: `pytest --backend torch --backend jax`; all that are installed by default."""
+
+import dataclasses
+import os
+
+import hypothesis
+import numpy as np
+import pytest
+
+from l1_any.testing import BACKENDS, Backend, Variant
+
+hypothesis.settings.register_profile(
+    "l1_any",
+    deadline=None,
+    max_examples=int(os.environ.get("L1_ANY_EXAMPLES", "40")),
+    print_blob=True,
+    # pytest makes a new instance of a law's class for each library
+    suppress_health_check=[hypothesis.HealthCheck.differing_executors],
+)
+hypothesis.settings.load_profile("l1_any")
+
+
+def pytest_addoption(parser):
+    names = [b.name for b in BACKENDS]
+    parser.addoption(
+        "--backend", action="append", choices=names, help="library to test; an error if it is missing"
+    )
+    parser.addoption(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="variants to run: those on a CPU or a GPU"
+    )
+
+
+def requested(config) -> list[Backend]:
+    """The libraries to test: those named, which must be there, or the installed ones that need no GPU."""
+    names = config.getoption("backend")
+    if names:
+        chosen = [b for b in BACKENDS if b.name in names]
+        missing = [b.name for b in chosen if not b.installed()]
+        if missing:
+            raise pytest.UsageError(f"requested backends are not installed: {', '.join(missing)}")
+        return chosen
+    return [b for b in BACKENDS if b.installed() and b.name != "cupy"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Library:
+    """A library and a variant of it, with what tests need to make arrays there."""
+
+    backend: Backend
+    variant: Variant
+
+    @property
+    def name(self):
+        return self.backend.name
+
+    @property
+    def xp(self):
+        return self.backend.namespace()
+
+    @property
+    def device(self):
+        name = self.variant.device
+        return self.xp.Device(name) if name and self.name == "strict" else name
+
+    @property
+    def dtypes(self):
+        return self.variant.dtypes
+
+    @property
+    def tolerance(self):
+        """The contract's bound on the error of a float32 sum, in ulps."""
+        return 1 if self.variant.accumulator == "float64" else 4
+
+    def asarray(self, values, dtype=None):
+        """Make an array of the library from nested lists or a NumPy array, in the dtype of a standard name."""
+        values = np.array(values)  # torch warns of what it may not write to
+        dtype = dtype or values.dtype.name
+        if self.name == "dask":
+            return self.xp.asarray(values.astype(dtype))
+        return self.xp.asarray(values, dtype=getattr(self.xp, dtype), device=self.device)
+
+    def bool(self, values):
+        return self.asarray(values, "bool")
+
+
+def libraries(config) -> list[Library]:
+    gpu = config.getoption("device") == "cuda"
+    return [
+        Library(backend, variant)
+        for backend in requested(config)
+        for variant in backend.variants
+        if variant.gpu == gpu or (gpu and backend.name == "jax")
+    ]
+
+
+def pytest_generate_tests(metafunc):
+    if "library" in metafunc.fixturenames:
+        wanted = libraries(metafunc.config)
+        marker = metafunc.definition.get_closest_marker("only")
+        if marker:
+            wanted = [each for each in wanted if each.name in marker.args]
+        metafunc.parametrize(
+            "library", wanted, ids=[each.variant.name for each in wanted], indirect=True, scope="session"
+        )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is for a library that was not asked for: the run would only skip it."""
+    names = {b.name for b in requested(config)}
+    out, kept = [], []
+    for item in items:
+        marker = item.get_closest_marker("only")
+        unasked = marker and not names & set(marker.args)
+        (out if unasked else kept).append(item)
+    config.hook.pytest_deselected(items=out)
+    items[:] = kept
+
+
+def pytest_report_header(config):
+    return "libraries: " + ", ".join(each.variant.name for each in libraries(config))
+
+
+@pytest.fixture(scope="session")
+def library(request):
+    with request.param.backend.mode(request.param.variant):
+        yield request.param
+
+
+@pytest.fixture
+def xp(library):
+    return library.xp
+
+
+@pytest.fixture
+def device(library):
+    return library.device
