@@ -32,8 +32,8 @@ EXAMPLES = [
 NLL = l1.L1Regularizer(weights="weights", name="nll")  # of log-probabilities, which are <= 0
 DRIFT = l1.L1Regularizer(target=("delta", "reference"), where="questions", name="drift")
 METRICS = (
-    *("loss_total", "base_loss/value", "drift/value", "drift/weight", "drift/cosine"),
-    *("loss:sum", "custom/base_loss:sum", "custom/drift:sum"),
+    *("loss:sum", "base_loss/value", "drift/value", "drift/weight", "drift/contribution"),
+    *("custom/base_loss:sum", "custom/drift:sum"),
 )
 
 
