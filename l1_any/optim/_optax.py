@@ -1,0 +1,115 @@
+"""The proximal step as the last transformation of an optax chain."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from l1_any import _checks
+from l1_any._typing import Array, Axis
+from l1_any.groups import prox_group
+from l1_any.proximal import prox
+
+Schedule = Callable[[Array], Array | float]
+
+
+class ProximalL1State(NamedTuple):
+    """What `proximal_l1` remembers: the number of steps taken, for its schedules."""
+
+    count: Array
+
+
+def proximal_l1(
+    learning_rate: float | Array | Schedule,
+    strength: float | Array | Schedule,
+    *,
+    mask: Any = None,  # noqa: ANN401
+    group_axis: Axis = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Soft-threshold the updated parameters, so that L1 gives exact zeros.
+
+    .. math:: u \leftarrow \operatorname{prox}_{\eta\lambda\lVert\cdot\rVert_1}(p + u) - p
+
+    for parameters :math:`p`, the update :math:`u` of the transformations before it, the learning rate
+    :math:`\eta` and the strength :math:`\lambda`. It belongs at the end of the chain.
+
+    Parameters
+    ----------
+    learning_rate : float, 0-d array or callable
+        That of the transformations before it; a callable is a schedule of the number of steps taken.
+    strength : float, 0-d array or callable
+        Factor of the L1 norm, >= 0; a callable is a schedule too.
+    mask : pytree of bool or callable, optional
+        Which parameters have an L1 norm, as for `optax.masked`: a tree of the parameters' structure or a
+        prefix of it, or a function of the parameters that returns one. All of them by default.
+    group_axis : int or tuple of int, optional
+        The norm is the sum of the L2 norms along these axes instead, and its zeros are whole slices.
+
+    Returns
+    -------
+    optax.GradientTransformationExtraArgs
+        Its ``update`` needs ``params``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A learning rate or strength that is a number and not a finite one >= 0. ``update`` without ``params``.
+
+    Notes
+    -----
+    The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`
+    whatever scales the gradient. With plain SGD the fixed point minimises loss plus
+    :math:`\lambda\lVert p\rVert_1`; with momentum :math:`\beta`, which multiplies a steady gradient by
+    :math:`1/(1-\beta)`, loss plus :math:`(1-\beta)\lambda\lVert p\rVert_1`; with Adam it is no minimiser of
+    such a sum, as that of AdamW is none with an L2 penalty.
+    `optax.apply_updates` gives exact zeros, since :math:`p + (0 - p) = 0`.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> import l1_any as l1
+    >>> tx = optax.chain(optax.sgd(0.5), l1.optim.proximal_l1(0.5, strength=0.2))
+    >>> params = jnp.asarray([0.05, -2.0])
+    >>> updates, state = tx.update(jnp.zeros(2), tx.init(params), params)
+    >>> optax.apply_updates(params, updates)
+    Array([ 0. , -1.9], dtype=float32)
+    """
+    rate_at = _schedule(learning_rate, "learning_rate")
+    strength_at = _schedule(strength, "strength")
+
+    def init(params: optax.Params) -> ProximalL1State:
+        del params
+        return ProximalL1State(jnp.zeros((), jnp.int32))
+
+    def update(
+        updates: optax.Updates, state: ProximalL1State, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, ProximalL1State]:
+        if params is None:
+            raise ValueError(
+                "`params` must be given to `update`: the proximal step is one of the parameters."
+            )
+        step = rate_at(state.count) * strength_at(state.count)
+
+        def towards_zeros(p: Array, u: Array | None) -> Array | None:
+            if u is None:
+                return None
+            moved = jnp.astype(p + u, p.dtype)
+            z = prox(moved, step) if group_axis is None else prox_group(moved, step, axis=group_axis)
+            return z - p
+
+        updates = jax.tree.map(towards_zeros, params, updates)
+        return updates, ProximalL1State(optax.safe_increment(state.count))
+
+    tx = optax.GradientTransformation(init, update)
+    return optax.with_extra_args_support(tx) if mask is None else optax.masked(tx, mask)
+
+
+def _schedule(value: float | Array | Schedule, name: str) -> Schedule:
+    if callable(value):
+        return value
+    if not isinstance(value, jax.Array):
+        value = _checks.number(value, name)
+    return lambda _: value

@@ -1,0 +1,307 @@
+"""The proximal step around any torch optimizer."""
+
+import fnmatch
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from l1_any import _checks
+from l1_any._typing import Array, Axis
+from l1_any.groups import prox_group
+from l1_any.proximal import prox
+
+Schedule = Callable[[int], float]
+Exclusion = str | Sequence[str] | Callable[[str | None, torch.Tensor], bool]
+
+_STATE_DICT_HOOKS = (
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
+_GROUP_KEYS = ("strength", "strength_step", "group_axis")
+
+
+class ProximalL1(Optimizer):  # type: ignore[misc]
+    r"""Soft-threshold the parameters after each step of another optimizer, so that L1 gives exact zeros.
+
+    .. math:: p \leftarrow \operatorname{prox}_{\eta\lambda\lVert\cdot\rVert_1}(\text{inner step}(p))
+
+    with the learning rate :math:`\eta` of a parameter's group and its strength :math:`\lambda`.
+
+    Parameters
+    ----------
+    inner_optimizer : torch.optim.Optimizer
+        Any optimizer; its parameter groups, state and defaults are shared, not copied.
+    strength : float or callable
+        Factor of the L1 norm, >= 0, of the groups that hold no ``"strength"`` of their own (0 there for no
+        L1). A callable is a schedule: it gets the number of steps taken so far, and sets the group's
+        ``"strength"`` before each threshold. A number may be changed in ``param_groups`` while training.
+    group_axis : int or tuple of int, optional
+        The norm is the sum of the L2 norms along these axes instead, and its zeros are whole slices: 1 for
+        the rows of a linear layer, ``(1, 2, 3)`` for the output channels of a 2-D convolution. For the
+        groups that hold no ``"group_axis"`` of their own.
+    exclude : str, sequence of str or callable, optional
+        Parameters without L1: shell-style patterns of their names (``"*.bias"``), for which the inner
+        optimizer must have been given ``model.named_parameters()``; or a function of name (None without
+        names) and parameter that returns whether to leave it out.
+
+    Raises
+    ------
+    TypeError
+        ``inner_optimizer`` is no torch optimizer; a strength that is neither a number nor callable.
+    ValueError
+        A negative or non-finite strength; a pattern where parameters have no names, or that fits none of
+        them; a ``group_axis`` that a parameter does not have; a group without learning rate.
+
+    Notes
+    -----
+    The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`
+    whatever scales the gradient. With plain SGD the fixed point minimises loss plus
+    :math:`\lambda\lVert p\rVert_1`; with momentum :math:`\beta`, which multiplies a steady gradient by
+    :math:`1/(1-\beta)`, loss plus :math:`(1-\beta)\lambda\lVert p\rVert_1`; with Adam it is no minimiser of
+    such a sum, as that of AdamW is none with an L2 penalty.
+
+    A parameter without gradient is left alone, as by the inner optimizer. Storage that several parameters
+    share is thresholded once. Thresholds work in place, with one temporary of a parameter's size at a time;
+    a ``DTensor`` stays sharded. In half precision a threshold below half a unit in the last place of a
+    parameter does nothing to it: keep float32 parameters there, as for any small learning rate.
+
+    It is a `torch.optim.Optimizer`: schedulers, ``torch.amp.GradScaler`` (a step that it skips has no
+    threshold), closures and hooks take it for one. ``state_dict`` is that of the inner optimizer, with
+    strengths and steps in its groups: either loads what the other saved. Schedules themselves are not saved.
+    Hooks for all optimizers (`torch.optim.optimizer.register_optimizer_step_post_hook`) see both of them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import l1_any as l1
+    >>> model = torch.nn.Linear(20, 1)
+    >>> inner = torch.optim.SGD(model.named_parameters(), lr=0.5)
+    >>> opt = l1.optim.ProximalL1(inner, strength=0.02, exclude="*bias")
+    >>> x = torch.eye(20)
+    >>> for _ in range(100):
+    ...     opt.zero_grad()
+    ...     torch.nn.functional.mse_loss(model(x), x[:, :1]).backward()
+    ...     opt.step()
+    >>> opt.sparsity()
+    [0.95]
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        strength: float | Schedule,
+        *,
+        group_axis: Axis = None,
+        exclude: Exclusion | None = None,
+    ) -> None:
+        if not isinstance(inner_optimizer, Optimizer):
+            got = type(inner_optimizer).__name__
+            raise TypeError(f"`inner_optimizer` must be a torch.optim.Optimizer, got {got}.")
+        if not callable(strength):
+            strength = _checks.number(strength, "strength")
+        self.__setstate__(
+            {
+                "inner_optimizer": inner_optimizer,
+                "_group_defaults": {"strength": strength, "strength_step": 0, "group_axis": group_axis},
+                "_exclude": exclude,
+                "_schedules": [],
+                "_thresholded": set(),
+            }
+        )
+        for index in range(len(self.param_groups)):
+            self._admit(index)
+        self._check_patterns()
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("inner_optimizer", "_group_defaults", "_exclude", "_schedules", "_thresholded")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in _STATE_DICT_HOOKS:
+            setattr(self, name, getattr(self.inner_optimizer, name))
+        super().__setstate__({})
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The inner optimizer's groups, with ``"strength"``, ``"strength_step"`` and ``"group_axis"``."""
+        return self.inner_optimizer.param_groups  # type: ignore[no-any-return]
+
+    @property
+    def state(self) -> Any:  # noqa: ANN401
+        """The inner optimizer's state."""
+        return self.inner_optimizer.state
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The inner optimizer's defaults."""
+        return self.inner_optimizer.defaults  # type: ignore[no-any-return]
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401
+        """Take a step of the inner optimizer, then threshold.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Evaluates the model again and returns the loss, as for the inner optimizer.
+
+        Returns
+        -------
+        Tensor, float or None
+            What the inner optimizer returns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A group's ``"strength"`` is not a finite number >= 0.
+        """
+        # GradScaler lets an optimizer with `_step_supports_amp_scaling` skip by itself; this one has not got it,
+        # whatever the inner one has, so that a skipped step is never taken, and its threshold neither.
+        loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
+        with torch.no_grad():
+            self._threshold()
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
+        """Reset the gradients, as the inner optimizer does."""
+        self.inner_optimizer.zero_grad(set_to_none)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group to the inner optimizer; its own ``"strength"`` and ``"group_axis"`` are kept."""
+        self.inner_optimizer.add_param_group(param_group)
+        self.param_groups[-1].setdefault("strength_step", self.param_groups[0]["strength_step"])
+        self._admit(len(self.param_groups) - 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the inner optimizer's state, with strengths and steps in its groups."""
+        return self.inner_optimizer.state_dict()  # type: ignore[no-any-return]
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what `state_dict` returned, or a state of the inner optimizer, which changes no strength."""
+        before = [{key: group[key] for key in _GROUP_KEYS} for group in self.param_groups]
+        self.inner_optimizer.load_state_dict(state_dict)
+        for group, own in zip(self.param_groups, before, strict=True):
+            for key, value in own.items():
+                group.setdefault(key, value)
+
+    def sparsity(self) -> list[float]:
+        """Return the share of exact zeros in each group, among the parameters that are thresholded.
+
+        Returns
+        -------
+        list of float
+            One for each of ``param_groups``; NaN where nothing is thresholded. Waits for the device, and
+            for the other processes of a ``DTensor``, which all must call it.
+        """
+        return [self._share_of_zeros(group) for group in self.param_groups]
+
+    def _admit(self, index: int) -> None:
+        """Give a group what it needs, and note which of its parameters to threshold."""
+        group = self.param_groups[index]
+        for key, value in self._group_defaults.items():
+            group.setdefault(key, value)
+        if "lr" not in group:
+            raise ValueError(f"`inner_optimizer` must have a learning rate, got none in group {index}.")
+        schedule = group["strength"] if callable(group["strength"]) else None
+        self._schedules.append(schedule)
+        group["strength"] = self._strength(index)
+        for name, p in _named(group):
+            if not self._is_excluded(name, p):
+                _check_axes(group["group_axis"], name, p)
+                self._thresholded.add(p)
+
+    def _strength(self, index: int) -> float:
+        group, schedule = self.param_groups[index], self._schedules[index]
+        strength = group["strength"] if schedule is None else schedule(group["strength_step"])
+        return _checks.number(strength, f"param_groups[{index}]['strength']")
+
+    def _is_excluded(self, name: str | None, p: torch.Tensor) -> bool:
+        if self._exclude is None:
+            return False
+        if callable(self._exclude):
+            return bool(self._exclude(name, p))
+        if name is None:
+            raise ValueError(
+                "`exclude` must be a function where parameters have no names, got a pattern; "
+                "give the inner optimizer model.named_parameters()."
+            )
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._patterns())
+
+    def _patterns(self) -> Iterable[str]:
+        if self._exclude is None or callable(self._exclude):
+            return ()
+        return (self._exclude,) if isinstance(self._exclude, str) else self._exclude
+
+    def _check_patterns(self) -> None:
+        names = [name for group in self.param_groups for name in group.get("param_names", ())]
+        for pattern in self._patterns():
+            if not fnmatch.filter(names, pattern):
+                raise ValueError(f"`exclude` must fit the name of a parameter, got {pattern!r} for {names}.")
+
+    def _threshold(self) -> None:
+        seen = set()
+        for index, group in enumerate(self.param_groups):
+            strength = group["strength"] = self._strength(index)
+            group["strength_step"] += 1
+            if strength == 0:
+                continue
+            step = group["lr"] * strength
+            for p in group["params"]:
+                if p.grad is None or p not in self._thresholded:
+                    continue
+                local = _local(p)
+                storage = (local.data_ptr() or id(p), local.numel())
+                if storage not in seen:
+                    seen.add(storage)
+                    _threshold(p, step, group["group_axis"])
+
+    def _share_of_zeros(self, group: dict[str, Any]) -> float:
+        parameters = [p.detach() for p in group["params"] if p in self._thresholded]
+        total = sum(p.numel() for p in parameters)
+        zeros = sum(int(_whole((p == 0).sum())) for p in parameters)
+        return zeros / total if total else float("nan")
+
+
+def _named(group: dict[str, Any]) -> Iterator[tuple[str | None, torch.Tensor]]:
+    names = group.get("param_names", [None] * len(group["params"]))
+    return zip(names, group["params"], strict=True)
+
+
+def _check_axes(axis: Axis, name: str | None, p: torch.Tensor) -> None:
+    if axis is None:
+        return
+    for a in axis if isinstance(axis, Sequence) else (axis,):
+        if not -p.ndim <= a < p.ndim:
+            which = "a parameter" if name is None else f"`{name}`"
+            raise ValueError(
+                f"`group_axis` must be within the dimensions of each parameter with L1, got {axis!r} for "
+                f"{which} of shape {tuple(p.shape)}; leave it out by `exclude`."
+            )
+
+
+def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
+    if isinstance(step, torch.Tensor):  # a learning rate may be one, also with one dimension and on the CPU
+        step = step.reshape(()).to(p.device)
+    if axis is None:
+        local = _local(p)
+        local.copy_(prox(local, step))
+    else:
+        p.copy_(prox_group(p, step, axis=axis))
+
+
+def _is_distributed(p: torch.Tensor) -> bool:
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(p, module.DTensor)
+
+
+def _local(p: torch.Tensor) -> torch.Tensor:
+    return p.to_local() if _is_distributed(p) else p
+
+
+def _whole(p: torch.Tensor) -> torch.Tensor:
+    return p.full_tensor() if _is_distributed(p) else p
