@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _array, functional
-from ._typing import Array, Device, Namespace
+from ._typing import Array, Device, Namespace, Reduction
 
 __all__ = [
     "BACKENDS",
@@ -229,7 +229,8 @@ def check_contract(
     """
     inf, nan = math.inf, math.nan
     rows: tuple[list[float], ...] = ([3.0, -4.0], [0.0, -0.0], [inf, -1.0], [nan, 1.0], [-2.0, 0.0, 5.0], [])
-    for name, row, reduce in itertools.product(dtypes, rows, ("sum", "mean")):
+    reductions: tuple[Reduction, ...] = ("sum", "mean")
+    for name, row, reduce in itertools.product(dtypes, rows, reductions):
         if reduce == "mean" and not row:
             continue
         values = np.asarray(row)
