@@ -280,7 +280,7 @@ def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float
 def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     total = functools.reduce(operator.add, totals)
     if isinstance(n, int):
-        total = total / n
+        total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
         n = xp.reshape(n, total.shape) if n.shape != total.shape else n
         some = n > 0

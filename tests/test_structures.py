@@ -1,6 +1,7 @@
 """Structures come back as they went in."""
 
 import collections
+import typing
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ import pytest
 import l1_any as l1
 from l1_any.testing import to_numpy
 
-Pair = collections.namedtuple("Pair", "first second")
+
+class Pair(typing.NamedTuple):
+    first: object
+    second: object
 
 
 @pytest.fixture
