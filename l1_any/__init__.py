@@ -3,13 +3,32 @@
 import importlib
 from types import ModuleType
 
+from . import schedules
+from ._exchange import to_floats
 from .envelope import huber, huber_gradient
 from .functional import subgradient, subgradient_norm, value, value_and_subgradient
 from .groups import group_subgradient, group_value, prox_group
 from .optimality import strength_max, subdiff_distance
+from .pipeline import Pipeline
 from .proximal import project, prox, prox_elastic_net, prox_max
+from .regularizers import L1Regularizer, Regularizer, SoftL1Regularizer
+from .report import Report, TermReport
+from .targets import Delta, Field, Logprobs, Probs, Uniform
+from .terms import Term
 
 __all__ = [
+    "Delta",
+    "Field",
+    "L1Regularizer",
+    "Logprobs",
+    "Pipeline",
+    "Probs",
+    "Regularizer",
+    "Report",
+    "SoftL1Regularizer",
+    "Term",
+    "TermReport",
+    "Uniform",
     "group_subgradient",
     "group_value",
     "huber",
@@ -20,10 +39,12 @@ __all__ = [
     "prox_elastic_net",
     "prox_group",
     "prox_max",
+    "schedules",
     "strength_max",
     "subdiff_distance",
     "subgradient",
     "subgradient_norm",
+    "to_floats",
     "value",
     "value_and_subgradient",
 ]

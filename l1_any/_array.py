@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import array_api_compat as compat
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 from ._typing import Array, Device, DType, Namespace
@@ -22,6 +21,7 @@ _RESULT_DTYPES = {
     "complex64": "float32",
     "complex128": "float64",
 }
+_LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -30,14 +30,41 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
     return sys.modules.get(library)
 
 
+def _library(x: object) -> str | None:
+    """Name the library of an array among those that need care, "other" for the rest, None for no array."""
+    kind = type(x)
+    if kind not in _LIBRARIES:
+        _LIBRARIES[kind] = _find_library(x)
+    return _LIBRARIES[kind]
+
+
+def _find_library(x: object) -> str | None:
+    if isinstance(x, (np.ndarray, np.generic)):  # torch.compile cannot trace their union
+        return "numpy"
+    known = (("torch", "Tensor"), ("torch.fx", "Proxy"), ("jax", "Array"), ("dask.array", "Array"))
+    for library, name in known:
+        module = _loaded(library)
+        if module is not None and isinstance(x, getattr(module, name)):
+            return library
+    # compat's look-up is cached, and torch.compile warns of every cached call: none for a mere container.
+    return "other" if hasattr(x, "shape") and compat.is_array_api_obj(x) else None
+
+
 def _is_torch(x: object) -> bool:
-    torch = _loaded("torch")
-    return torch is not None and isinstance(x, torch.Tensor)
+    return _library(x) in {"torch", "torch.fx"}
+
+
+def _is_symbol(x: object) -> bool:
+    """Whether torch.fx traces a function with x: it records operations, and knows no dtype or shape."""
+    return _library(x) == "torch.fx"
 
 
 def _is_jax(x: object) -> bool:
-    jax = _loaded("jax")
-    return jax is not None and isinstance(x, jax.Array)
+    return _library(x) == "jax"
+
+
+def _is_numpy(xp: Namespace) -> bool:
+    return xp is _loaded("array_api_compat.numpy")
 
 
 def _is_tracer(x: object) -> bool:
@@ -46,13 +73,12 @@ def _is_tracer(x: object) -> bool:
 
 def is_array(x: object) -> bool:
     """Whether x is an array of a library that follows the standard."""
-    # compat's own look-up is cached, and torch.compile warns of every cached call.
-    return _is_torch(x) or bool(compat.is_array_api_obj(x))
+    return _library(x) is not None
 
 
 def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
-    if isinstance(x, np.ma.MaskedArray):
+    if _library(x) == "numpy" and isinstance(x, np.ma.MaskedArray):
         return "a NumPy masked array; pass x.data and where=~x.mask"
     if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
@@ -61,9 +87,12 @@ def why_unsupported(x: Array) -> str | None:
 
 def namespace(x: Array) -> Namespace:
     """Return the array API namespace of an array, wrapped by array-api-compat where it falls short."""
-    if isinstance(x, np.ndarray):
-        return numpy_namespace
-    if _is_torch(x):
+    library = _library(x)
+    if library == "numpy":
+        import array_api_compat.numpy as wrapped_numpy  # loads far more than NumPy's own import
+
+        return wrapped_numpy
+    if library in {"torch", "torch.fx"}:
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace
@@ -113,7 +142,7 @@ def is_floating(x: Array) -> bool:
 
 def is_complex(x: Array) -> bool:
     """Whether the dtype is a complex floating one."""
-    return dtype_name(x.dtype) in {"complex64", "complex128"}
+    return not _is_symbol(x) and dtype_name(x.dtype) in {"complex64", "complex128"}
 
 
 def is_boolean(x: Array) -> bool:
@@ -123,12 +152,22 @@ def is_boolean(x: Array) -> bool:
 
 def result_dtype(x: Array, xp: Namespace) -> DType:
     """Return the real dtype in which a reduction of x is given."""
-    return getattr(xp, _RESULT_DTYPES[dtype_name(x.dtype)])
+    return getattr(xp, result_dtype_name(x))
+
+
+def in_result_dtype(x: Array, xp: Namespace) -> Array:
+    """Cast x to that dtype; a symbol, which stands for a result already, stays as it is."""
+    return x if _is_symbol(x) else xp.astype(x, result_dtype(x, xp), copy=False)
+
+
+def result_dtype_name(x: Array) -> str:
+    """Return the standard's name of that dtype."""
+    return _RESULT_DTYPES[dtype_name(x.dtype)]
 
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
     """Return float64 where library and device have it, else float32."""
-    if xp is numpy_namespace or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
+    if _is_numpy(xp) or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
         return xp.float64
     if _is_jax(x):
         return _loaded("jax").dtypes.canonicalize_dtype("float64")
@@ -138,6 +177,8 @@ def accumulator_dtype(x: Array, xp: Namespace) -> DType:
 
 def widest(x: Array, xp: Namespace) -> Array:
     """Cast x to the complex or real dtype of the accumulator's width."""
+    if _is_symbol(x):
+        return x.to(xp.float64)
     dtype = accumulator_dtype(x, xp)
     if is_complex(x):
         dtype = xp.complex128 if dtype_name(dtype) == "float64" else xp.complex64
@@ -152,52 +193,18 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
     """
     if _is_jax(x):
         return "tree"
-    if not axes or (_is_torch(x) and not _is_plain_tensor(x)):
-        return "library"  # under torch.compile, left to fuse
     wide = (
         dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
     )
-    pairwise = xp is numpy_namespace and (len(axes) == x.ndim or axes == (x.ndim - 1,))
-    return "halves" if wide and not pairwise else "library"
+    if not wide or not axes or (_is_torch(x) and not _is_plain_tensor(x)):
+        return "library"  # under torch.compile, left to fuse
+    pairwise = _is_numpy(xp) and (len(axes) == x.ndim or axes == (x.ndim - 1,))
+    return "library" if pairwise else "halves"
 
 
 def is_chunked(x: Array) -> bool:
     """Whether x is a lazy array made of chunks (Dask)."""
-    return bool(compat.is_dask_array(x)) if "dask" in sys.modules and not _is_torch(x) else False
-
-
-def reduce_chunks(
-    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], axes: tuple[int, ...], *, keepdims: bool
-) -> Array:
-    """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
-    x = arrays[0]
-    chunk_xp = namespace(x._meta)  # noqa: SLF001 - what Dask's protocol calls the chunks' type
-
-    def partial(*chunks: Array) -> Array:
-        given = iter(chunks)
-        whole = (None if a is None else next(given) for a in arrays)
-        return kernel(*whole, axes=axes, keepdims=True, xp=chunk_xp)
-
-    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
-    meta = chunk_xp.empty((0,) * x.ndim, dtype=accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
-    present = [a for a in arrays if a is not None]
-    sums = _loaded("dask.array").map_blocks(partial, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
-    return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
-
-
-def map_chunks(
-    kernel: Callable[..., Array], arrays: tuple[Array | None, ...], whole: tuple[int, ...], xp: Namespace
-) -> Array:
-    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
-    x = arrays[0].rechunk(dict.fromkeys(whole, -1))
-    chunk_xp = namespace(x._meta)  # noqa: SLF001
-
-    def on_chunks(*chunks: Array) -> Array:
-        given = iter(chunks)
-        return kernel(*(None if a is None else next(given) for a in arrays), xp=chunk_xp)
-
-    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
-    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
+    return _library(x) == "dask.array"
 
 
 def empty_like(x: Array, xp: Namespace) -> Array:
@@ -206,8 +213,8 @@ def empty_like(x: Array, xp: Namespace) -> Array:
 
 
 def zero(x: Array, xp: Namespace) -> Array:
-    """Return a 0-d zero of x's library, dtype and device."""
-    return full((), 0, x.dtype, x, xp)
+    """Return a 0-d zero of x's library, dtype and device; for a symbol, the number."""
+    return 0.0 if _is_symbol(x) else full((), 0, x.dtype, x, xp)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
@@ -219,7 +226,9 @@ def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
-        return torch.where(torch.isnan(x), x, torch.sign(x))
+        return torch.add(
+            torch.sign(x), torch.clamp(x, -1, 1), alpha=0
+        )  # 0 times a NaN that clamp lets through
     return xp.sign(x)
 
 
@@ -249,36 +258,57 @@ def extent(x: Array, axes: tuple[int, ...]) -> int | None:
 def _is_plain_tensor(x: Array) -> bool:
     """Whether a torch tensor holds data now: not compiled, transformed, traced or a subclass of its own."""
     torch = _loaded("torch")
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or type(x) not in (torch.Tensor, torch.nn.Parameter):
         return False
     # The one test for torch.func's wrappers; were it to go, every tensor would count as traced.
     transformed = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", lambda _: True)  # noqa: SLF001
-    return (
-        type(x) in {torch.Tensor, torch.nn.Parameter}
-        and x.device.type != "meta"
-        and not transformed(x)
-        and not torch.jit.is_tracing()
-        and torch.autograd.forward_ad.unpack_dual(x).tangent is None
-    )
+    if transformed(x) or x.is_meta or torch.jit.is_tracing():
+        return False
+    return torch.autograd.forward_ad.unpack_dual(x).tangent is None
+
+
+def _has_storage(x: Array) -> bool:
+    try:  # the tensors of torch.autograd.grad(is_grads_batched=True) look like any other but for this
+        x.untyped_storage()
+    except NotImplementedError:
+        return False
+    return True
 
 
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
     if _is_torch(x):
-        return x.device.type == "cpu" and _is_plain_tensor(x)
-    return xp is numpy_namespace or bool(compat.is_array_api_strict_namespace(xp))
+        return x.device.type == "cpu" and _is_plain_tensor(x) and _has_storage(x)
+    return _is_numpy(xp) or bool(compat.is_array_api_strict_namespace(xp))
 
 
-def records_gradient(x: Array | None) -> bool:
+def records_gradient(x: Array) -> bool:
     """Whether torch's eager autograd records what is done to x."""
     return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
 
 
+def autodiff(x: Array) -> Literal["torch", "jax"] | None:
+    """Name the library that differentiates functions of x, if it is one that does."""
+    if _is_torch(x):
+        return "torch"
+    return "jax" if _is_jax(x) else None
+
+
+def is_traced(x: Array) -> bool:
+    """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
+    if _is_torch(x):
+        return not _is_plain_tensor(x)
+    return _is_jax(x) and _is_tracer(x)
+
+
+def is_lazy(x: Array) -> bool:
+    """Whether looking at x's values would start a computation, or cannot be done."""
+    return is_traced(x) or is_chunked(x)
+
+
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    if _is_torch(x):
-        return records_gradient(x) or not _is_plain_tensor(x)
-    return _is_jax(x) and _is_tracer(x)
+    return is_traced(x) or records_gradient(x)
 
 
 def detach(x: Array) -> Array:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from . import _array
+from . import _array, _chunks
 from ._typing import Array, Namespace
 
 Arrays = tuple[Array, ...]
@@ -26,7 +26,7 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
         def chunk(*arrays: Array, **options: Any) -> Array:  # noqa: ANN401
             return reduce(kernel, arrays, **options)
 
-        return _array.reduce_chunks(chunk, arrays, axes, keepdims=keepdims)
+        return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
     total = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _views(arrays, xp), axes, xp)
@@ -53,8 +53,9 @@ def elementwise(kernel: Kernel, arrays: Arrays, *, xp: Namespace, whole: tuple[i
 
 def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
     """Whether the arrays are large and can be read, with no graph being recorded, as we please."""
-    free = (a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
-    return all(free) and math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS
+    if not math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS:  # false as well for a shape that is not known
+        return False
+    return all(a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
 
 
 def _views(arrays: Arrays, xp: Namespace) -> Arrays:

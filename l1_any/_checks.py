@@ -146,8 +146,8 @@ def not_empty(leaves: Sequence[Leaf], axes: tuple[int, ...] | None) -> None:
 
 def leaves(
     x: ArrayTree,
-    where: Any,
-    weights: Any,
+    where: Any,  # noqa: ANN401
+    weights: Any,  # noqa: ANN401
     xp: Namespace | None,
 ) -> tuple[list[Leaf], _tree.Structure, Namespace]:
     """Return the arrays of x with their masks and weights, the structure they came in, their namespace."""

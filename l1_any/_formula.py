@@ -10,7 +10,7 @@ _LIBRARY_TERMS = 256  # of contiguous terms so few, each library's own sum is ri
 
 
 def sign(x: Array, *, xp: Namespace) -> Array:
-    """S in ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
+    """Subgradient s ∈ ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
     if not _array.is_complex(x):
         return _array.sign(x, xp)
     re, im = xp.real(x), xp.imag(x)
@@ -63,6 +63,20 @@ def squared_signs(x: Array, where: Array | None, weights: Array | None, *, xp: N
         return terms
     w = _array.widest(selected(weights, where, xp=xp), xp)
     return terms * w * w
+
+
+def products(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """m·w·x, in the accumulator's precision."""
+    terms = _array.widest(selected(x, where, xp=xp), xp)
+    if weights is None:
+        return terms
+    return terms * _array.widest(selected(weights, where, xp=xp), xp)
+
+
+def squares(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """(m·w·x)² of a real x, in the accumulator's precision."""
+    terms = products(x, where, weights, xp=xp)
+    return terms * terms
 
 
 def scaled_signs(

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _array, _ball, _blocks, _formula, _group_formula, _threshold
+from . import _array, _ball, _blocks, _chunks, _formula, _group_formula, _threshold
 from ._reduce import Leaf
 from ._threshold import Threshold
 from ._typing import Array, Namespace
@@ -194,7 +194,7 @@ def _along(
     def on_chunk(*chunks: Array, xp: Namespace) -> Array:
         return _blocked(kernel, chunks[:-1], chunks[-1], whole=(axis,), xp=xp)
 
-    return _array.map_chunks(on_chunk, arrays, (axis,), xp)
+    return _chunks.elementwise(on_chunk, arrays, (axis,), xp)
 
 
 def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:

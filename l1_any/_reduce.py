@@ -64,6 +64,13 @@ def value(
     return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp, penalty=penalty)
 
 
+def sum_and_mean(
+    leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty = MAGNITUDE
+) -> tuple[Array, Array]:
+    """Both reductions of all of every leaf, from one reading; the mean of nothing is NaN."""
+    return _run(_sum_and_mean, leaves, xp=xp, penalty=penalty)  # type: ignore[no-any-return]
+
+
 def subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty = MAGNITUDE
 ) -> list[Array]:
@@ -82,7 +89,21 @@ def value_and_subgradient(
 
 def subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
     """√Σ (m·w)² over x ≠ 0, over n for a mean."""
-    return _run(_subgradient_norm, _constants(leaves), mean=mean, xp=xp)
+    return norm(leaves, mean=mean, xp=xp, squares=_formula.squared_signs)
+
+
+def norm(
+    leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array] = _formula.squares
+) -> Array:
+    """√Σ (m·w·x)², over n for a mean; or of other squares of each element."""
+    return _run(_norm, _constants(leaves), mean=mean, xp=xp, squares=squares)
+
+
+def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    """Σ m·w·x, in the accumulator's dtype."""
+    leaves = _constants(leaves)
+    totals = [_leafwise(_constant_total, leaf, terms=_formula.products, xp=xp) for leaf in leaves]
+    return _array.as_array(functools.reduce(operator.add, totals))
 
 
 def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:  # noqa: ANN401
@@ -108,6 +129,15 @@ def _value(
     return _finished(totals, n, leaves, xp=xp)
 
 
+def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> tuple[Array, Array]:
+    totals = [_leafwise(_total, leaf, axes=None, keepdims=False, xp=xp, penalty=penalty) for leaf in leaves]
+    n = _count(leaves, axes=None, xp=xp)
+    total = _finished(totals, None, leaves, xp=xp)
+    if isinstance(n, float) and n == 0:
+        return total, _array.full((), float("nan"), total.dtype, total, xp)
+    return total, _finished(totals, n, leaves, xp=xp)
+
+
 def _subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty
 ) -> list[Array]:
@@ -123,10 +153,10 @@ def _value_and_subgradient(
     return _finished([total for total, _ in both], n, leaves, xp=xp), [s for _, s in both]
 
 
-def _subgradient_norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace) -> Array:
+def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
     n = _count(leaves, axes=None, xp=xp) if mean else None
-    squares = [_leafwise(_square_sum, leaf, xp=xp) for leaf in leaves]
-    return _finished([xp.sqrt(functools.reduce(operator.add, squares))], n, leaves, xp=xp)
+    totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
+    return _finished([xp.sqrt(functools.reduce(operator.add, totals))], n, leaves, xp=xp)
 
 
 def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
@@ -149,7 +179,6 @@ def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
 
 
 _SUM_OF_MAGNITUDES = _sum_of(_formula.magnitudes)
-_SUM_OF_SQUARED_SIGNS = _sum_of(_formula.squared_signs)
 _SUM_OF_SELECTED = _sum_of(_formula.count)
 
 
@@ -172,7 +201,7 @@ def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Pe
     return total if leaf.factor is None else total * leaf.factor
 
 
-def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Penalty) -> Array:
+def _gradient(leaf: Leaf, n: Array | int | None, *, xp: Namespace, penalty: Penalty) -> Array:
     scale = _scale(leaf, n, xp=xp)
     arrays = leaf.x, leaf.where, leaf.weights
     if scale is None or isinstance(scale, float):
@@ -187,7 +216,7 @@ def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Pe
 
 
 def _abs_sum_and_signs(
-    leaf: Leaf, n: Array | float | None, *, axes: Axes, keepdims: bool, xp: Namespace
+    leaf: Leaf, n: Array | int | None, *, axes: Axes, keepdims: bool, xp: Namespace
 ) -> tuple[Array, Array]:
     if not _array.is_eager_cpu(leaf.x, xp) or _array.records_gradient(leaf.x):
         total = _total(leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=MAGNITUDE)
@@ -213,49 +242,47 @@ def _abs_sum_and_signs(
     return total if leaf.factor is None else total * leaf.factor, s
 
 
-def _square_sum(leaf: Leaf, *, xp: Namespace) -> Array:
+def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int = 1, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
     axes = _all_axes(leaf.x, None)
-    square = _blocks.reduce(_SUM_OF_SQUARED_SIGNS, arrays, axes=axes, keepdims=False, xp=xp)
-    return square if leaf.factor is None else square * (leaf.factor * leaf.factor)
+    total = _blocks.reduce(_sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
+    return total if leaf.factor is None else total * leaf.factor**power
 
 
 def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where
     axes = _all_axes(leaf.x, axes)
-    n = _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
-    return n
+    return _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
 
 
-def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | float:
+def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
     """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept."""
     counts = []
     for leaf in leaves:
         n = None if leaf.where is not None else _array.extent(leaf.x, _all_axes(leaf.x, axes))
-        counts.append(float(n) if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
+        counts.append(n if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
     if axes is None:
-        counts = [n if isinstance(n, float) else xp.reshape(n, ()) for n in counts]
+        counts = [n if isinstance(n, int) else xp.reshape(n, ()) for n in counts]
     return functools.reduce(operator.add, counts)
 
 
-def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | float | None:
-    """The factor of the signs: the number among the weights, over n."""
+def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float | None:
+    """Return what multiplies the signs: the number among the weights, over n."""
     if n is None:
         return leaf.factor
-    over = 1 / n if isinstance(n, float) else 1 / xp.where(n > 0, n, xp.ones_like(n))
+    over = 1 / n if isinstance(n, int) else 1 / xp.where(n > 0, n, xp.ones_like(n))
     return over if leaf.factor is None else over * leaf.factor
 
 
-def _finished(
-    totals: list[Array], n: Array | float | None, leaves: Sequence[Leaf], *, xp: Namespace
-) -> Array:
+def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     total = functools.reduce(operator.add, totals)
-    if isinstance(n, float):
-        total = total / n
+    if isinstance(n, int):
+        total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
         n = xp.reshape(n, total.shape) if n.shape != total.shape else n
         some = n > 0
         nan = _array.full((), float("nan"), total.dtype, total, xp)
         total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)
-    dtypes = {_array.result_dtype(leaf.x, xp) for leaf in leaves}
-    return _array.as_array(xp.astype(total, functools.reduce(xp.result_type, dtypes), copy=False))
+    dtypes = [_array.result_dtype(leaf.x, xp) for leaf in leaves]
+    dtype = dtypes[0] if len(dtypes) == 1 else xp.result_type(*dtypes)
+    return _array.as_array(total if total.dtype == dtype else xp.astype(total, dtype))

@@ -228,13 +228,13 @@ def check_contract(
         Names of the dtypes to test.
     """
     inf, nan = math.inf, math.nan
-    rows = ([3.0, -4.0], [0.0, -0.0], [inf, -1.0], [nan, 1.0], [-2.0, 0.0, 5.0], [])
+    rows: tuple[list[float], ...] = ([3.0, -4.0], [0.0, -0.0], [inf, -1.0], [nan, 1.0], [-2.0, 0.0, 5.0], [])
     for name, row, reduce in itertools.product(dtypes, rows, ("sum", "mean")):
         if reduce == "mean" and not row:
             continue
         values = np.asarray(row)
         x = xp.asarray(row, dtype=getattr(xp, name, name), device=device)
-        total, s = functional.value_and_subgradient(x, reduce=reduce)  # type: ignore[arg-type]
+        total, s = functional.value_and_subgradient(x, reduce=reduce)
         dtype = "float64" if name in DOUBLE else "float32"
         exact = exact_value(values, reduce=reduce)
         if ulps(to_numpy(total), exact, dtype) > 4:  # noqa: PLR2004 - the contract's bound
@@ -251,7 +251,7 @@ def check_contract(
 def _broadcast(
     x: npt.NDArray[Any], where: npt.NDArray[np.bool_] | None, weights: npt.NDArray[Any] | float | None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[Any]]:
-    where = np.broadcast_to(True if where is None else where, x.shape)  # noqa: FBT003
+    where = np.broadcast_to(True if where is None else where, x.shape)
     return x, where, np.broadcast_to(1.0 if weights is None else weights, x.shape)
 
 

@@ -14,7 +14,7 @@ hypothesis.settings.register_profile(
     deadline=None,
     max_examples=int(os.environ.get("L1_ANY_EXAMPLES", "40")),
     print_blob=True,
-    # A law in a class runs once for each library.
+    # pytest makes a new instance of a law's class for each library
     suppress_health_check=[hypothesis.HealthCheck.differing_executors],
 )
 hypothesis.settings.load_profile("l1_any")
@@ -85,12 +85,12 @@ class Library:
 
 def libraries(config) -> list[Library]:
     gpu = config.getoption("device") == "cuda"
-    out = []
-    for backend in requested(config):
-        for variant in backend.variants:
-            if variant.gpu == gpu or (gpu and backend.name == "jax"):
-                out.append(Library(backend, variant))
-    return out
+    return [
+        Library(backend, variant)
+        for backend in requested(config)
+        for variant in backend.variants
+        if variant.gpu == gpu or (gpu and backend.name == "jax")
+    ]
 
 
 def pytest_generate_tests(metafunc):

@@ -176,7 +176,7 @@ def test_views_longer_than_a_block(library, view):
     views = {
         "transposed": lambda a: a.T,
         "strided": lambda a: a[::2, 1::3],
-        "reversed": lambda a: library.xp.flip(a),
+        "reversed": library.xp.flip,
         "broadcast": lambda a: library.xp.broadcast_to(a[None, :, :], (3, 700, 900)),
         "fortran": lambda a: library.xp.permute_dims(a[:, :, None], (1, 2, 0)),
     }

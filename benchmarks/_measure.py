@@ -1,0 +1,87 @@
+"""Times, errors and memory: how each number in the tables is taken."""
+
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_BLOCK = 1 << 20
+
+
+def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
+    """Return the seconds of each run in each round.
+
+    All run once in every round, after a first that does not count, so that what else the machine does
+    meets all of them alike: compare times of the same round.
+    """
+    times: list[list[float]] = [[] for _ in runs]
+    for round_ in range(rounds + 1):
+        for run, seconds in zip(runs, times, strict=True):
+            start = time.perf_counter()
+            run()
+            elapsed = time.perf_counter() - start
+            if round_:
+                seconds.append(elapsed)
+    return times
+
+
+def ratio(usual: Sequence[float], other: Sequence[float]) -> float:
+    """Return how many times faster the other is: the median over rounds."""
+    return statistics.median(a / b for a, b in zip(usual, other, strict=True))
+
+
+def overhead(usual: Sequence[float], other: Sequence[float]) -> float:
+    """Return the seconds that the other takes more: the median over rounds."""
+    return statistics.median(b - a for a, b in zip(usual, other, strict=True))
+
+
+def read_limit(size: int, rounds: int) -> tuple[float, str]:
+    """Return the bytes a second at which this machine reads float32, and what read them fastest."""
+    x = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
+    readers: dict[str, Callable[[], Any]] = {"np.max(x)": lambda: np.max(x)}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        columns = math.gcd(size, 1 << 12)
+        rows = torch.from_numpy(x).view(-1, columns)
+        readers["torch row sums"] = lambda: rows.sum(-1)
+    times = interleaved(list(readers.values()), rounds)
+    return max((x.nbytes / min(seconds), name) for name, seconds in zip(readers, times, strict=True))
+
+
+def exact_sum(x: np.ndarray) -> Fraction:
+    """Return Σ|x| of finite floats with no rounding: mantissas of like exponents added as integers."""
+    totals: dict[int, int] = {}
+    for start in range(0, x.size, _BLOCK):
+        mantissas, exponents = np.frexp(np.abs(x[start : start + _BLOCK]).astype(np.float64))
+        low, high = np.modf(
+            np.ldexp(mantissas, 27)
+        )  # halves of 27 and 26 bits, so that float64 adds them exactly
+        first = int(exponents.min())
+        for part, bits in ((high, 27), (np.ldexp(low, 26), 53)):
+            for i, total in enumerate(np.bincount(exponents - first, weights=part)):
+                totals[first + i - bits] = totals.get(first + i - bits, 0) + int(total)
+    return sum((Fraction(2) ** e * total for e, total in totals.items()), Fraction(0))
+
+
+def ulps(got: float, exact: Fraction, dtype: str) -> float:
+    """Return the distance to the exact value rounded to a dtype, in units of that dtype's last place."""
+    rounded = np.dtype(dtype).type(float(exact))
+    return abs(got - float(rounded)) / float(np.spacing(rounded))
+
+
+def peak_extra(
+    *, library: str, device: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]
+) -> int | None:
+    """Return the bytes that a run needs at its peak beyond what it starts with, from a process of its own."""
+    child = Path(__file__).with_name("_peak.py")
+    command = [sys.executable, child, library, device, kind, str(index), dtype, *map(str, shape)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    printed = done.stdout.strip()
+    return int(printed) if printed else None

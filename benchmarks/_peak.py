@@ -1,0 +1,65 @@
+"""Prints the peak extra memory of one case in bytes: the rise of this process's resident high-water mark.
+
+``/proc/self/clear_refs`` resets ``VmHWM`` once the array exists and the case has run on 1000 elements, which
+loads code (JAX runs at full size then, so that its compiler does not count); code loaded later is subtracted.
+On CUDA, the rise of torch's own mark. Elsewhere nothing can be said, and nothing is printed.
+"""
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+
+import _cases
+
+_STATUS = Path("/proc/self/status")
+
+
+def _resident(name: str) -> int:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
+def _peak(args: argparse.Namespace) -> int | None:
+    library = _cases.library(args.library, args.device)
+    case = dict(library.groups())[args.kind][args.index]
+    shape = tuple(args.shape)
+
+    def run(shape: tuple[int, ...]):
+        x = library.make(_cases.data("normal", shape), args.dtype, args.kind)
+        library.wait(x)
+        return lambda: library.wait(case.run(x))
+
+    warm_up = run(shape if args.library == "jax" else (10, 100)[-len(shape) :])
+    warm_up()
+    measured = warm_up if args.library == "jax" else run(shape)
+    gc.collect()
+    if args.device == "cuda":
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return None
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        measured()
+        return torch.cuda.max_memory_allocated() - before
+    if not _STATUS.exists():
+        return None
+    Path("/proc/self/clear_refs").write_text("5")
+    before, code = _resident("VmRSS"), _resident("RssFile")
+    measured()
+    return max(0, _resident("VmHWM") - before - (_resident("RssFile") - code))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("library", "device", "kind"):
+        parser.add_argument(name)
+    parser.add_argument("index", type=int)
+    parser.add_argument("dtype")
+    parser.add_argument("shape", type=int, nargs="+")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    peak = _peak(_arguments())
+    print("" if peak is None else peak)

@@ -1,0 +1,73 @@
+"""Write the pages that come from tables in the code: the backends, the API reference, the measurements."""
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+import l1_any
+from l1_any import functional
+from l1_any.testing import BACKENDS, Backend, Variant
+
+DOCS = Path(__file__).parent
+GENERATED = DOCS / "_generated"
+
+
+def backends() -> str:
+    """Return the table of backends, a row for each device or mode."""
+    head = "| library | as | evaluation | automatic differentiation | dtypes | accumulates in | tested |"
+    rows = [_row(backend, variant) for backend in BACKENDS for variant in backend.variants]
+    return "\n".join([head, "|---" * 7 + "|", *rows])
+
+
+def _row(backend: Backend, variant: Variant) -> str:
+    tested = "not yet measured" if variant.gpu else f"`nox -s 'tests({backend.name})'`"
+    cells = [
+        f"{backend.title} (`{backend.requirement}`)",
+        f"`{variant.name}`",
+        backend.evaluation,
+        backend.autodiff or "-",
+        ", ".join(variant.dtypes),
+        variant.accumulator,
+        tested,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def api() -> str:
+    """Return the reference: public names under the first words of the module that defines them."""
+    sections: dict[str, list[str]] = {_title(functional): []}
+    for name in l1_any.__all__:
+        public = getattr(l1_any, name)
+        if not inspect.ismodule(public):
+            sections.setdefault(_title(inspect.getmodule(public)), []).append(f"l1_any.{name}")
+    for _, name, _ in pkgutil.iter_modules(l1_any.__path__):
+        if name in {"testing", "tinker", *l1_any.__all__}:
+            module = importlib.import_module(f"l1_any.{name}")
+            sections[f"{module.__name__}: {_title(module)}"] = _public_names(module)
+    return "\n\n".join(["API reference\n=============", *map(_section, sections, sections.values())])
+
+
+def _public_names(module: ModuleType) -> list[str]:
+    own = [name for name, public in vars(module).items() if inspect.getmodule(public) is module]
+    names = getattr(module, "__all__", [name for name in own if not name.startswith("_")])
+    return [f"{module.__name__}.{name}" for name in names]
+
+
+def _title(module: ModuleType) -> str:
+    if module.__name__.rpartition(".")[2].startswith("_"):
+        return "Other functions"
+    return inspect.getdoc(module).partition("\n")[0].partition(":")[0].rstrip(".")
+
+
+def _section(title: str, names: list[str]) -> str:
+    table = ".. autosummary::\n   :toctree: .\n\n   " + "\n   ".join(names)
+    return f"{title}\n{'-' * len(title)}\n\n{table}\n"
+
+
+def write() -> None:
+    """Write every generated page."""
+    GENERATED.mkdir(exist_ok=True)
+    (GENERATED / "backends.md").write_text(backends() + "\n", encoding="utf-8")
+    (GENERATED / "api.rst").write_text(api() + "\n", encoding="utf-8")

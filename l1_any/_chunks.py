@@ -1,0 +1,53 @@
+"""Lazy arrays made of chunks (Dask): kernels run on each chunk when the user computes, never before."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import _array
+from ._typing import Array, Namespace
+
+
+def reduce(
+    kernel: Callable[..., Array], arrays: tuple[Array, ...], axes: tuple[int, ...], *, keepdims: bool
+) -> Array:
+    """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
+    x = arrays[0]
+    chunk_xp = _array.namespace(x._meta)  # noqa: SLF001 - what Dask's protocol calls the chunks' type
+
+    def partial(*chunks: Array) -> Array:
+        given = iter(chunks)
+        whole = (None if a is None else next(given) for a in arrays)
+        return kernel(*whole, axes=axes, keepdims=True, xp=chunk_xp)
+
+    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
+    meta = chunk_xp.empty((0,) * x.ndim, dtype=_array.accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
+    present = [_in_chunks_of(x, a) for a in arrays if a is not None]
+    sums = _dask().map_blocks(partial, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
+    return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
+
+
+def elementwise(
+    kernel: Callable[..., Array], arrays: tuple[Array, ...], whole: tuple[int, ...], xp: Namespace
+) -> Array:
+    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
+    x = arrays[0].rechunk(dict.fromkeys(whole, -1))
+    chunk_xp = _array.namespace(x._meta)  # noqa: SLF001
+
+    def on_chunks(*chunks: Array) -> Array:
+        given = iter(chunks)
+        return kernel(*(None if a is None else next(given) for a in arrays), xp=chunk_xp)
+
+    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
+    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
+
+
+def _in_chunks_of(x: Array, a: Array) -> Array:
+    """Return a with x's chunks, which `map_blocks` takes for granted; what is unknown is left as it is."""
+    if _array.extent(x, tuple(range(x.ndim))) is None or _array.extent(a, tuple(range(a.ndim))) is None:
+        return a
+    return _dask().broadcast_to(a, x.shape).rechunk(x.chunks)
+
+
+def _dask() -> Any:  # noqa: ANN401 - a module that is never imported from here
+    return sys.modules["dask.array"]

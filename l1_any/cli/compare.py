@@ -1,0 +1,108 @@
+"""The same penalty on the same data with every installed library and device."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from .errors import CommandError, one_line
+from .exact import absolute_sum
+from .libraries import LIBRARIES, Library
+from .measure import Penalty, Place, Row, measure
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, and the libraries that are not installed with the command that adds each."""
+
+    rows: tuple[Row, ...]
+    not_installed: dict[str, str]
+
+    @property
+    def agreeing(self) -> tuple[Row, ...]:
+        """The rows that keep the contract."""
+        return tuple(row for row in self.rows if row.agrees)
+
+    @property
+    def disagreeing(self) -> tuple[Row, ...]:
+        """The rows that break it, or failed for another reason than memory or dtype."""
+        return tuple(row for row in self.rows if row.agrees is False)
+
+
+def compare(
+    x: npt.NDArray[Any],
+    *,
+    penalty: Penalty,
+    target: str = "logprobs",
+    reduce: str = "sum",
+    libraries: Sequence[str] = (),
+    device: str | None = None,
+    started: Callable[[str], object] = lambda _: None,
+) -> Comparison:
+    """
+    Compute the penalty of `x` with every installed library on every device.
+
+    Parameters
+    ----------
+    x
+        Array of a dtype in ``inputs.FLOATING``; may be mapped from a file larger than memory.
+    penalty
+        What is compared: ``l1_any``, or another implementation of its functions.
+    target
+        "logprobs" takes `x` itself, "probs" each library's own ``exp(x)``, held against its exact sum.
+    reduce
+        "sum" or "mean".
+    libraries
+        Names from ``libraries.LIBRARIES``; without any, all that are installed.
+    device
+        Keep only this device, such as "cpu", "cuda" or "cuda:0".
+    started
+        Called with the name of each part of the work.
+
+    Raises
+    ------
+    CommandError
+        If a named library is unknown or not installed, no library has the device, or the mean would be empty.
+    """
+    if reduce == "mean" and not x.size:
+        raise CommandError("the mean of an empty array is not defined: use --reduce sum.")
+    chosen = _chosen(libraries)
+    rows: list[Row] = []
+    places: list[Place] = []
+    for library in chosen:
+        if library.installed:
+            started(f"importing {library.name}")
+            try:
+                places += _places(library, device)
+            except Exception as error:  # noqa: BLE001 - a broken installation or driver fails in any way
+                note = f"cannot be used: {one_line(error)}"
+                rows.append(Row(library.name, "", "", x.dtype.name, note=note))
+    if device is not None and not places:
+        raise CommandError(f"no library that is installed or named has a device {device!r}.")
+    started("exact value")
+    exact = absolute_sum(x) if target == "logprobs" else None
+    for place in places:
+        started(f"{place.library.name} on {place.device}")
+        rows.append(measure(place, x, penalty=penalty, target=target, reduce=reduce, exact=exact))
+    missing = {library.name: library.install for library in chosen if not library.installed}
+    return Comparison(tuple(rows), missing)
+
+
+def _chosen(names: Sequence[str]) -> list[Library]:
+    known = {library.name: library for library in LIBRARIES}
+    for name in names:
+        if name not in known:
+            raise CommandError(f"unknown library {name!r}, expected one of {', '.join(known)}.")
+        if not known[name].installed:
+            raise CommandError(f"{name} is not installed: {known[name].install}")
+    return [library for library in LIBRARIES if not names or library.name in names]
+
+
+def _places(library: Library, wanted: str | None) -> list[Place]:
+    module = library.load()
+    return [
+        Place(library, module, device, handle)
+        for device, handle in library.devices(module).items()
+        if wanted in {None, device, device.split(":")[0]}
+    ]

@@ -1,0 +1,160 @@
+"""Reading a floating-point array from a file, mapped where the format allows, without running any pickle."""
+
+import importlib
+import importlib.util
+import json
+import pickle
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import CommandError, one_line
+
+FLOATING = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+_SAFETENSORS_DTYPES = {
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F32": "float32",
+    "F64": "float64",
+    "C64": "complex64",
+}
+_LISTED = 12
+
+
+def read(path: Path, *, key: str | None = None) -> npt.NDArray[Any]:
+    """
+    Read an array of a real or complex floating dtype.
+
+    Parameters
+    ----------
+    path
+        A ``.npy``, ``.npz``, ``.safetensors``, ``.pt`` or ``.pth`` file. All but ``.npz`` are memory-mapped,
+        so that a file larger than memory can be read block by block.
+    key
+        The array's name in a file that holds several.
+
+    Returns
+    -------
+    numpy.ndarray
+        Read-only where mapped. bfloat16 comes as ``ml_dtypes.bfloat16``.
+
+    Raises
+    ------
+    CommandError
+        For a file of another kind, a damaged one, a missing key, or an array of another dtype.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise CommandError(f"cannot read {str(path)!r}: expected a file named {', '.join(_READERS)}.")
+    if not path.is_file():
+        raise CommandError(f"cannot read {str(path)!r}: no such file.")
+    try:
+        array = reader(path, key)
+    except CommandError:
+        raise
+    except Exception as error:  # a damaged file can make its parser raise anything
+        raise CommandError(f"cannot read {str(path)!r}: {one_line(error)}") from error
+    if array.dtype.name not in FLOATING:
+        raise CommandError(
+            f"{str(path)!r} holds {array.dtype.name}, expected one of {', '.join(FLOATING)}: "
+            "cast it first, for example by `x.astype('float32')`."
+        )
+    return np.asarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def named_dtype(name: str) -> np.dtype[Any]:
+    """Return NumPy's dtype of this name, or ml_dtypes' bfloat16, which NumPy lacks."""
+    if name != "bfloat16":
+        return np.dtype(name)
+    if importlib.util.find_spec("ml_dtypes") is None:
+        raise CommandError('bfloat16 needs ml_dtypes: pip install "l1_any[cli]"')
+    dtype: np.dtype[Any] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    return dtype
+
+
+def _read_npy(path: Path, key: str | None) -> npt.NDArray[Any]:
+    if key is not None:
+        raise CommandError(f"--key names an array within a file, but {str(path)!r} holds a single one.")
+    # unlike numpy.load, this accepts neither another format nor an array of Python objects
+    return np.lib.format.open_memmap(path, mode="r")
+
+
+def _read_npz(path: Path, key: str | None) -> npt.NDArray[Any]:
+    if not zipfile.is_zipfile(path):
+        raise CommandError(f"cannot read {str(path)!r}: it is not a zip archive.")
+    # a stream of our own is closed also where numpy.load fails
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        name = _chosen(archive.files, key, path)
+        array: npt.NDArray[Any] = archive[name]
+    if not isinstance(array, np.ndarray):  # a member that is no .npy file comes as bytes
+        raise CommandError(f"{name!r} in {str(path)!r} is no array.")
+    return array
+
+
+def _read_safetensors(path: Path, key: str | None) -> npt.NDArray[Any]:
+    if importlib.util.find_spec("safetensors") is None:
+        raise CommandError('reading .safetensors needs safetensors: pip install "l1_any[cli]"')
+    # safe_open checks the header (sizes, offsets, overlaps); its own tensors would be copies in memory
+    with importlib.import_module("safetensors").safe_open(path, framework="numpy") as file:
+        name = _chosen(file.keys(), key, path)
+    with path.open("rb") as stream:
+        header_size = int.from_bytes(stream.read(8), "little")
+        entry = json.loads(stream.read(header_size))[name]
+    dtype = _SAFETENSORS_DTYPES.get(entry["dtype"])
+    if dtype is None:
+        raise CommandError(f"{name!r} in {str(path)!r} is {entry['dtype']}, expected {', '.join(FLOATING)}.")
+    shape = tuple(entry["shape"])
+    if 0 in shape:
+        return np.empty(shape, named_dtype(dtype))
+    offset = 8 + header_size + entry["data_offsets"][0]
+    return np.memmap(path, named_dtype(dtype), mode="r", offset=offset, shape=shape)
+
+
+def _read_torch(path: Path, key: str | None) -> npt.NDArray[Any]:
+    if importlib.util.find_spec("torch") is None:
+        raise CommandError(f'reading {path.suffix} needs PyTorch: pip install "l1_any[torch]"')
+    torch = importlib.import_module("torch")
+    try:
+        # the format from before PyTorch 1.6 is no zip archive and cannot be mapped
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        raise CommandError(f"cannot read {str(path)!r}: it holds more than plain tensors.") from error
+    if isinstance(loaded, Mapping):
+        tensors = {str(name): item for name, item in loaded.items() if torch.is_tensor(item)}
+        loaded = tensors[_chosen(tensors, key, path)]
+    elif key is not None:
+        raise CommandError(f"--key names an array within a mapping, but {str(path)!r} holds no mapping.")
+    if not torch.is_tensor(loaded):
+        raise CommandError(f"{str(path)!r} holds neither a tensor nor a mapping of tensors.")
+    tensor = loaded.detach().resolve_conj().resolve_neg()
+    if tensor.dtype == torch.bfloat16:
+        array: npt.NDArray[Any] = tensor.contiguous().view(torch.int16).numpy()
+        return array.view(named_dtype("bfloat16"))
+    return np.asarray(tensor.numpy())
+
+
+def _chosen(names: Iterable[str], key: str | None, path: Path) -> str:
+    """Return `key` if it is among `names`; without a key, the only name."""
+    names = list(names)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    listed = ", ".join(names[:_LISTED]) + more
+    if not names:
+        raise CommandError(f"{str(path)!r} holds no arrays.")
+    if key is None and len(names) > 1:
+        raise CommandError(f"{str(path)!r} holds {len(names)} arrays, choose one by --key: {listed}")
+    if key is not None and key not in names:
+        raise CommandError(f"{str(path)!r} has no array {key!r}, it holds: {listed}")
+    return names[0] if key is None else key
+
+
+_READERS: dict[str, Callable[[Path, str | None], npt.NDArray[Any]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".pt": _read_torch,
+    ".pth": _read_torch,
+}

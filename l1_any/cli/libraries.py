@@ -1,0 +1,265 @@
+"""How each array library takes data, waits for a result, and is usually asked for an L1 norm."""
+
+import importlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from l1_any._typing import Array, Device
+
+from .errors import UnavailableError
+from .inputs import named_dtype
+
+Value = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Library:
+    """
+    One array library; each function that needs the imported module takes it first.
+
+    Attributes
+    ----------
+    name, module, extra
+        What users call it, what Python imports, and the extra of this package that installs it.
+    devices
+        The devices at hand, by the name that ``--device`` takes.
+    asarray
+        Puts a NumPy array on a device, without a copy where possible.
+    to_numpy
+        The way back.
+    wait
+        Waits for a result, or computes a lazy one, and returns it.
+    idioms
+        The usual ways to write the penalty, as source text and function, for "sum" or "mean".
+    derivative
+        The derivative of a function at an array, by the library's automatic differentiation.
+    copies
+        Whether `asarray` takes memory of the data's size on the host.
+    lazy
+        Whether it works on a part of the data at a time, and so needs no temporaries of the data's size.
+    """
+
+    name: str
+    module: str
+    extra: str
+    devices: Callable[[ModuleType], dict[str, Any]]
+    asarray: Callable[[ModuleType, npt.NDArray[Any], Any], Any]
+    to_numpy: Callable[[ModuleType, Any], npt.NDArray[Any]]
+    idioms: Callable[[ModuleType, str], dict[str, Value]]
+    wait: Callable[[ModuleType, Any], Any] = lambda _, result: result
+    derivative: Callable[[ModuleType, Value, Any], Any] | None = None
+    copies: bool = False
+    lazy: bool = False
+
+    @property
+    def installed(self) -> bool:
+        """Whether Python finds the library; it is not imported."""
+        return importlib.util.find_spec(self._root) is not None
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f'pip install "l1_any[{self.extra}]"'
+
+    @property
+    def version(self) -> str:
+        """The version that is installed; imports the library."""
+        return str(importlib.import_module(self._root).__version__)
+
+    @property
+    def _root(self) -> str:
+        return self.module.partition(".")[0]
+
+    def load(self) -> ModuleType:
+        """Import the library."""
+        # JAX would otherwise take most of a GPU's memory from the libraries beside it
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        return importlib.import_module(self.module)
+
+
+def _refuse(x: npt.NDArray[Any], *names: str, hint: str = "") -> None:
+    if x.dtype.name in names:
+        raise UnavailableError(f"has no {x.dtype.name}{hint}")
+
+
+def _numpy_asarray(_: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:  # noqa: ARG001
+    _refuse(x, "bfloat16")
+    return x
+
+
+def _numpy_idioms(np: ModuleType, reduce: str) -> dict[str, Value]:
+    idioms: dict[str, Value] = {f"np.abs(x).{reduce}()": lambda x: getattr(np.abs(x), reduce)()}
+    if reduce == "sum":
+        idioms["np.linalg.norm(x.ravel(), 1)"] = lambda x: np.linalg.norm(x.ravel(), 1)
+    return idioms
+
+
+def _strict_asarray(xp: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:
+    _refuse(x, "float16", "bfloat16")
+    return xp.asarray(x, device=device)
+
+
+def _torch_devices(torch: ModuleType) -> dict[str, Any]:
+    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    return {name: torch.device(name) for name in names}
+
+
+def _torch_asarray(torch: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:
+    with warnings.catch_warnings():
+        # a mapped file is read-only, which torch cannot express; nothing here writes to the tensor
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        if x.dtype.name == "bfloat16":
+            return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
+        return torch.from_numpy(x).to(device)
+
+
+def _torch_to_numpy(torch: ModuleType, x: Array) -> npt.NDArray[Any]:
+    if x.dtype == torch.bfloat16:
+        bits: npt.NDArray[Any] = x.cpu().view(torch.int16).numpy()
+        return bits.view(named_dtype("bfloat16"))
+    return np.asarray(x.cpu().numpy())
+
+
+def _torch_wait(torch: ModuleType, result: Array) -> Array:
+    if result.is_cuda:
+        torch.cuda.synchronize(result.device)
+    return result
+
+
+def _torch_idioms(torch: ModuleType, reduce: str) -> dict[str, Value]:
+    idioms: dict[str, Value] = {f"x.abs().{reduce}()": lambda x: getattr(x.abs(), reduce)()}
+    if reduce == "sum":
+        idioms["torch.linalg.vector_norm(x, 1)"] = lambda x: torch.linalg.vector_norm(x, 1)
+    return idioms
+
+
+def _torch_derivative(_: ModuleType, value: Value, x: Array) -> Array:
+    x = x.clone().requires_grad_()
+    value(x).backward()
+    return x.grad
+
+
+def _jax_devices(jax: ModuleType) -> dict[str, Any]:
+    accelerators = [device for device in jax.devices() if device.platform != "cpu"]
+    first, *others = jax.devices("cpu")
+    return {"cpu": first} | {str(device).lower(): device for device in [*others, *accelerators]}
+
+
+def _jax_asarray(jax: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:
+    if not jax.config.jax_enable_x64:
+        _refuse(x, "float64", "complex128", hint=" unless JAX_ENABLE_X64=1 is set")
+    return jax.device_put(x, device)
+
+
+def _jax_idioms(jax: ModuleType, reduce: str) -> dict[str, Value]:
+    def idiom(x: Array) -> Array:
+        return getattr(jax.numpy.abs(x), reduce)()
+
+    text = f"jnp.abs(x).{reduce}()"
+    return {text: idiom, f"jax.jit({text})": jax.jit(idiom)}
+
+
+class _Readable:
+    """What Dask needs to read an array part by part; an array itself it would copy whole."""
+
+    def __init__(self, x: npt.NDArray[Any]) -> None:
+        self.shape, self.dtype, self.ndim = x.shape, x.dtype, x.ndim
+        self._x = x
+
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - any index
+        return np.asarray(self._x[index])
+
+
+def _dask_asarray(da: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:  # noqa: ARG001
+    _refuse(x, "bfloat16")
+    return da.from_array(_Readable(x), name=False)  # for a name Dask would hash all of the data
+
+
+def _cupy_devices(cupy: ModuleType) -> dict[str, Any]:
+    count = cupy.cuda.runtime.getDeviceCount()
+    return {f"cuda:{index}": cupy.cuda.Device(index) for index in range(count)}
+
+
+def _cupy_asarray(cupy: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:
+    _refuse(x, "bfloat16")
+    device.use()
+    return cupy.asarray(x)
+
+
+def _cupy_wait(_: ModuleType, result: Array) -> Array:
+    result.device.synchronize()
+    return result
+
+
+LIBRARIES = (
+    Library(
+        "numpy",
+        module="numpy",
+        extra="cli",
+        devices=lambda _: {"cpu": None},
+        asarray=_numpy_asarray,
+        to_numpy=lambda _, x: np.asarray(x),
+        idioms=_numpy_idioms,
+    ),
+    Library(
+        "array-api-strict",
+        module="array_api_strict",
+        extra="cli",
+        devices=lambda xp: {"cpu": xp.Device("CPU_DEVICE"), "device1": xp.Device("device1")},
+        asarray=_strict_asarray,
+        to_numpy=lambda xp, x: np.asarray(x.to_device(xp.Device("CPU_DEVICE"))),
+        idioms=lambda xp, reduce: {f"xp.{reduce}(xp.abs(x))": lambda x: getattr(xp, reduce)(xp.abs(x))},
+    ),
+    Library(
+        "torch",
+        module="torch",
+        extra="torch",
+        devices=_torch_devices,
+        asarray=_torch_asarray,
+        to_numpy=_torch_to_numpy,
+        idioms=_torch_idioms,
+        wait=_torch_wait,
+        derivative=_torch_derivative,
+    ),
+    Library(
+        "jax",
+        module="jax",
+        extra="jax",
+        devices=_jax_devices,
+        asarray=_jax_asarray,
+        to_numpy=lambda _, x: np.asarray(x),
+        idioms=_jax_idioms,
+        wait=lambda _, result: result.block_until_ready(),
+        derivative=lambda jax, value, x: jax.grad(value)(x),
+        copies=True,
+    ),
+    Library(
+        "dask",
+        module="dask.array",
+        extra="dask",
+        devices=lambda _: {"cpu": None},
+        asarray=_dask_asarray,
+        to_numpy=lambda _, x: np.asarray(x.compute()),
+        idioms=lambda _, reduce: {f"abs(x).{reduce}()": lambda x: getattr(abs(x), reduce)()},
+        wait=lambda _, result: result.compute(),
+        lazy=True,
+    ),
+    Library(
+        "cupy",
+        module="cupy",
+        extra="cuda12",
+        devices=_cupy_devices,
+        asarray=_cupy_asarray,
+        to_numpy=lambda _, x: np.asarray(x.get()),
+        idioms=lambda _, reduce: {f"cp.abs(x).{reduce}()": lambda x: getattr(abs(x), reduce)()},
+        wait=_cupy_wait,
+    ),
+)

@@ -1,0 +1,168 @@
+"""What is regularized: the log-probabilities themselves, or what is made of them and of the data."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from . import _array, _checks, _formula, _tree
+from ._reduce import Leaf
+from ._typing import Array, ArrayTree
+from .data import Batch
+
+
+class Target(Protocol):
+    """What a regularizer asks of a target."""
+
+    def source(self, batch: Batch) -> ArrayTree:
+        """Return the arrays that masks and weights belong to."""
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return x for each source array, with no number computed from what a mask leaves out."""
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients with respect to the log-probabilities, from those with respect to x."""
+
+
+class _OfLogprobs:
+    """A target with one element for each log-probability."""
+
+    def source(self, batch: Batch) -> ArrayTree:
+        """Return the log-probabilities."""
+        return batch.logprobs
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients themselves: the slope is 1."""
+        del leaves
+        return [_like(g, lp, batch) for g, lp in zip(gradients, batch.arrays, strict=True)]
+
+
+@dataclass(frozen=True)
+class Logprobs(_OfLogprobs):
+    """x = lp: for the chosen tokens, the L1 of these *is* the negative log-likelihood."""
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the log-probabilities as they are."""
+        del batch
+        return list(leaves)
+
+
+@dataclass(frozen=True)
+class Probs(_OfLogprobs):
+    """x = exp(lp), with derivative exp(lp): 0 in value and gradient at lp = -inf."""
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the probabilities."""
+        return [leaf._replace(x=batch.xp.exp(_selected(leaf, batch))) for leaf in leaves]
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients times the slope, which is x itself."""
+        slopes = [_array.detach(leaf.x) for leaf in leaves]
+        products = [g * slope for g, slope in zip(gradients, slopes, strict=True)]
+        return super().pull_back(products, leaves, batch)
+
+
+@dataclass(frozen=True)
+class Field:
+    """x = a field of every example; data, so its derivative with respect to lp is 0."""
+
+    key: str
+
+    def source(self, batch: Batch) -> ArrayTree:
+        """Return the field of every example."""
+        return batch.field(self.key)
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the field as it is."""
+        del batch
+        return list(leaves)
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return zeros."""
+        del gradients, leaves
+        return [_array.detach(batch.xp.zeros_like(lp)) for lp in batch.arrays]
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The uniform distribution over a vocabulary, as a reference: -log V everywhere."""
+
+    vocabulary_size: int
+
+    def __post_init__(self) -> None:
+        size = self.vocabulary_size
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"`vocabulary_size` must be an int >= 1, got {size!r}.")
+
+    @property
+    def logprob(self) -> float:
+        """The log-probability of each of its tokens."""
+        return -math.log(self.vocabulary_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Delta(_OfLogprobs):
+    """x = lp - reference: how far the model has moved. NaN where both are -inf, unless masked out."""
+
+    reference: Any
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the differences."""
+        if isinstance(self.reference, Uniform):
+            shift = self.reference.logprob
+            return [leaf._replace(x=_selected(leaf, batch) - shift) for leaf in leaves]
+        out = []
+        for leaf, reference in zip(leaves, self._references(batch), strict=True):
+            x = _selected(leaf, batch)
+            there = batch.xp.astype(
+                _formula.selected(reference, leaf.where, xp=batch.xp), x.dtype, copy=False
+            )
+            out.append(leaf._replace(x=x - there))
+        return out
+
+    def _references(self, batch: Batch) -> list[Array]:
+        single = batch.structure is _tree.LEAF
+        if isinstance(self.reference, str):
+            return batch.numbers(self.reference, batch.arrays, single=single)
+        references = _tree.match(self.reference, batch.structure, "reference", "logprobs")
+        for reference, lp in zip(references, batch.arrays, strict=True):
+            if not _array.is_array(reference):
+                raise TypeError(f"`reference` must be an array here, got {type(reference).__name__}.")
+            _checks.same_place(reference, lp, "reference", "logprobs", batch.xp)
+            _checks.floating(reference, "reference")
+            _checks.broadcastable(reference, lp, "reference")
+        return references
+
+
+TargetLike: TypeAlias = str | tuple[str, Any] | Target
+
+_FORMS = '"logprobs", "probs", ("field", key), ("delta", key), ("delta", array) or ("delta", Uniform(size))'
+
+
+def parse(target: TargetLike) -> Target:
+    """Return the target that a string or tuple stands for."""
+    match target:
+        case Logprobs() | Probs() | Field() | Delta():
+            return target
+        case "logprobs":
+            return Logprobs()
+        case "probs":
+            return Probs()
+        case ("field", str() as key):
+            return Field(key)
+        case ("delta", ("uniform", size)):
+            return Delta(Uniform(size))
+        case ("delta", reference) if reference is not None:
+            return Delta(reference)
+    if not isinstance(target, str | tuple):
+        raise TypeError(f"`target` must be {_FORMS}, got {type(target).__name__}.")
+    raise ValueError(f"`target` must be {_FORMS}, got {target!r}.")
+
+
+def _selected(leaf: Leaf, batch: Batch) -> Array:
+    """Return the log-probabilities in the precision of results, 0 where they are masked out."""
+    return _array.in_result_dtype(_formula.selected(leaf.x, leaf.where, xp=batch.xp), batch.xp)
+
+
+def _like(g: Array, lp: Array, batch: Batch) -> Array:
+    return _array.as_array(batch.xp.astype(g, lp.dtype, copy=False))

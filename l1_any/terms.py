@@ -1,0 +1,158 @@
+"""The parts of a pipeline's loss: what is called, under which name and weight, and what it must return."""
+
+import contextlib
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _array, _checks, report
+from ._typing import Array
+from .data import Batch
+
+_RESERVED = {"value", "weight", "contribution", "grad_norm", "grad_norm_weighted", "cosine"}
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A weighted term of a pipeline's loss.
+
+    Parameters
+    ----------
+    regularizer : Regularizer or callable
+        An object with ``compute(data, logprobs)``, or a function of that form, ``async`` too; it returns a
+        scalar or a pair of a scalar and a mapping of metrics.
+    weight : float or callable, optional
+        A finite number >= 0, or a pure function of the step that returns one (see `l1_any.schedules`). At the
+        number 0 the term is not called.
+    name : str, optional
+        Name in reports and errors; the regularizer's own by default.
+    background : bool, optional
+        Run it in a thread beside the other terms: for independent work that waits or releases the interpreter
+        lock. While a function is traced by a compiler it runs in its turn.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that does not fit, named with the term.
+    """
+
+    regularizer: Any
+    weight: float | Callable[[Any], Any] = 1.0
+    name: str | None = None
+    background: bool = False
+
+    def __post_init__(self) -> None:
+        loss = self.regularizer
+        name = self.name or getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+        if not isinstance(name, str):
+            raise TypeError(f"`name` must be a string, got {type(name).__name__}.")
+        if not callable(compute(loss)):
+            raise TypeError(
+                f"Term {name!r} must have `compute(data, logprobs)` or be a function of that form, got "
+                f"{type(loss).__name__}."
+            )
+        object.__setattr__(self, "name", name)
+        if not callable(self.weight):
+            object.__setattr__(self, "weight", _number(self.weight, name))
+
+    def weight_at(self, step: Any) -> Array | float:  # noqa: ANN401
+        """Return the weight at a step: a checked number, or a 0-d array."""
+        if not callable(self.weight):
+            return self.weight
+        if step is None:
+            raise ValueError(f"`step` is needed: the weight of term {self.name!r} is a function of it.")
+        with named(self.name):
+            weight = self.weight(step)
+        if not _array.is_array(weight) or isinstance(weight, np.generic):
+            return _number(weight, self.name)
+        if tuple(weight.shape):
+            raise ValueError(
+                f"The weight of term {self.name!r} must be 0-d, got shape {tuple(weight.shape)}."
+            )
+        return weight
+
+
+def compute(loss: Any) -> Any:  # noqa: ANN401
+    """Return what is called as ``(data, logprobs)``."""
+    return getattr(loss, "compute", loss)
+
+
+def is_async(loss: Any) -> bool:  # noqa: ANN401
+    """Whether calling it makes a coroutine."""
+    function = compute(loss)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+@contextlib.contextmanager
+def named(name: str | None) -> Iterator[None]:
+    """Note the name of a term on the exceptions that leave it."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"Raised by term {name!r} of the pipeline.")
+        raise
+
+
+def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
+    """Return the value and metrics in what a term returned."""
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(f"Term {name!r} is async: use `await pipeline.acompute(...)`.")
+    value, metrics = result if isinstance(result, tuple) and len(result) == 2 else (result, {})  # noqa: PLR2004
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"Term {name!r} must return its metrics as a mapping, got {type(metrics).__name__}.")
+    taken = _RESERVED.intersection(metrics)
+    if taken:
+        raise ValueError(f"Term {name!r} must name its metrics otherwise than {sorted(taken)}.")
+    return _scalar(value, name, batch), dict(metrics)
+
+
+def unique(base: Any, terms: tuple[Term, ...]) -> None:  # noqa: ANN401
+    """Refuse what is no term, or shares its name with another."""
+    if not callable(compute(base)):
+        raise TypeError(
+            "`base_loss` must have `compute(data, logprobs)` or be a function of that form, got "
+            f"{type(base).__name__}."
+        )
+    names = {report.BASE}
+    for i, term in enumerate(terms):
+        if not isinstance(term, Term):
+            raise TypeError(
+                f"`terms[{i}]` must be a Term, got {type(term).__name__}; write Term(it, weight=...)."
+            )
+        if term.name in names:
+            raise ValueError(f"Term names must differ, got {term.name!r} twice; give one a `name=`.")
+        names.add(str(term.name))
+
+
+def _scalar(value: Any, name: str, batch: Batch) -> Array:  # noqa: ANN401
+    first = batch.arrays[0]
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _array.full((), value, _array.result_dtype(first, batch.xp), first, batch.xp)
+    if not _array.is_array(value):
+        raise TypeError(
+            f"Term {name!r} must return a 0-d array or a pair (value, metrics), got {type(value).__name__}."
+        )
+    if tuple(value.shape):
+        raise ValueError(f"Term {name!r} must return a scalar, got shape {tuple(value.shape)}.")
+    if not _array.is_floating(value) or _array.is_complex(value):
+        raise TypeError(
+            f"Term {name!r} must return a real floating value, got {_array.dtype_name(value.dtype)}."
+        )
+    _checks.same_place(value, first, f"the value of term {name!r}", "logprobs", batch.xp)
+    return value
+
+
+def _number(weight: Any, name: str | None) -> float:  # noqa: ANN401
+    number = weight.item() if isinstance(weight, np.generic) else weight
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise TypeError(f"The weight of term {name!r} must be a number, got {type(weight).__name__}.")
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"The weight of term {name!r} must be a finite number >= 0, got {number!r}.")
+    return float(number)

@@ -1,0 +1,154 @@
+"""What a contributor runs: `nox -l` lists it, plain `nox` does all that a machine without a GPU can."""
+
+import logging
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+OLDEST_PYTHON = PYPROJECT["project"]["requires-python"].removeprefix(">=")
+CPU_BACKENDS = {  # name: what to install
+    "numpy": ["-e."],
+    "strict": ["-e.", "array-api-strict"],
+    "torch": ["-e.[torch]"],
+    "jax": ["-e.[jax]"],
+    "dask": ["-e.[dask]"],
+}
+SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "examples", "optim", "tinker"]
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return the requirements of a dependency group."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def cuda_major() -> str | None:
+    """Return the CUDA version that the driver supports ("12", "13"), or None where there is no GPU."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    report = subprocess.run(["nvidia-smi"], capture_output=True, text=True, check=False).stdout  # noqa: S607
+    version = re.search(r"CUDA Version: (\d+)", report)
+    return version and version[1]
+
+
+CUDA = cuda_major()
+BACKENDS = [*CPU_BACKENDS, "cupy"] if CUDA else [*CPU_BACKENDS]
+if not CUDA:
+    logging.getLogger("nox").warning("tests(cupy) is not scheduled, CuPy is not tested: no NVIDIA GPU here.")
+
+
+def run_pytest(session: nox.Session, *args: str, backends: list[str], device: str | None = None) -> None:
+    """Run pytest for some backends; one that is missing is an error."""
+    chosen = [f"--backend={name}" for name in backends] + ([f"--device={device}"] if device else [])
+    session.run("python", "-m", "pytest", *chosen, *args, *session.posargs)
+
+
+def run_contract(session: nox.Session, *backends: str, device: str | None = None) -> None:
+    """Run the suite that every backend must pass."""
+    others = [f"--ignore=tests/{suite}" for suite in SUITES_OF_THEIR_OWN]
+    run_pytest(session, *others, backends=[*backends], device=device)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Lint and format with ruff, strict types with mypy, spelling with codespell."""
+    session.install("-e.[cli]", *group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+    session.run("mypy")
+
+
+@nox.session
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def tests(session: nox.Session, backend: str) -> None:
+    """Hold one array library to the contract, with only that library installed."""
+    if backend == "cupy":
+        session.install(f"-e.[cuda{CUDA}]", *group("test"))
+        run_contract(session, backend, device="cuda")
+    else:
+        session.install(*CPU_BACKENDS[backend], *group("test"))
+        run_contract(session, backend)
+
+
+@nox.session
+def agree(session: nox.Session) -> None:
+    """Compare all CPU libraries with each other, in one environment; test what compares them."""
+    session.install("-e.[all-cpu]", *group("test"))
+    run_pytest(session, "tests/agree", "tests/cli", "tests/benchmarks", backends=[*CPU_BACKENDS])
+
+
+@nox.session(python=OLDEST_PYTHON)
+def minimums(session: nox.Session) -> None:
+    """Test with the oldest Python, NumPy, array-api-compat and Dask that pyproject.toml allows."""
+    project = PYPROJECT["project"]
+    lower_bounds = [*project["dependencies"], *project["optional-dependencies"]["dask"]]
+    oldest = [requirement.replace(">=", "==") for requirement in lower_bounds]
+    # Where today's releases are pinned, as in CI, these would contradict.
+    session.install("-e.", *oldest, *group("test"), env={"PIP_CONSTRAINT": ""})
+    run_contract(session, "numpy", "dask")
+
+
+@nox.session
+def tinker(session: nox.Session) -> None:
+    """Train through the real Tinker SDK and a server on this machine."""
+    session.install("-e.[torch]", *group("test"), *group("tinker"))
+    run_pytest(session, "tests/tinker", backends=["torch"])
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Test the optimizers, and run the examples: what they print and plot."""
+    session.install("-e.[torch,jax]", *group("test"), *group("examples"))
+    run_pytest(session, "tests/optim", "tests/examples", backends=["numpy", "torch", "jax"])
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the doctests of README, docs and docstrings and build the docs; `-- serve` shows them."""
+    session.install("-e.[all-cpu]", *group("docs"), *group("examples"), "pytest", "pytest-timeout")
+    pages = ["README.md", *map(str, sorted(Path("docs").glob("*.md")))]
+    session.run("python", "-m", "pytest", "--doctest-modules", "--doctest-glob=*.md", "l1_any", *pages)
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
+    if "serve" in session.posargs:
+        session.run("python", "-m", "http.server", "--directory", "docs/_build/html")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel and sdist, check them, and use the wheel in a clean environment."""
+    session.install(*group("build"))
+    tmp = Path(session.create_tmp()).resolve()
+    shutil.rmtree(tmp)
+    session.run("python", "-m", "build", f"--outdir={tmp / 'dist'}")
+    files = [str(file) for file in (tmp / "dist").iterdir()]
+    wheel = next((tmp / "dist").glob("*.whl"))
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", str(wheel))
+    session.run("python", "-m", "venv", str(tmp / "clean"))
+    programs = tmp / "clean" / "bin"
+    with session.chdir(tmp):  # away from the source tree
+        session.run(str(programs / "pip"), "install", "--quiet", f"{wheel}[cli]", external=True)
+        session.run(str(programs / "python"), "-c", "import l1_any; print(l1_any.__version__)", external=True)
+        session.run(str(programs / "l1-any"), "compare", external=True)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure time, error and memory beside every idiom that the package replaces."""
+    session.install("-e.[all-cpu]", *group("examples"))
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def gpu(session: nox.Session) -> None:
+    """Test and measure CuPy, torch and JAX on a GPU, with the packages of this interpreter."""
+    run_contract(session, "cupy", "torch", "jax", device="cuda")
+    session.run("python", "benchmarks/run.py", "--device=cuda")

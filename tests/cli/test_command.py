@@ -1,0 +1,176 @@
+import json
+import os
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import l1_any as l1
+
+X = -np.random.default_rng(0).exponential(size=(10, 20)).astype(np.float32)
+LIMIT = 2**27
+
+
+@pytest.fixture
+def npy(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, X)
+    return path
+
+
+def one_line(text):
+    return text.startswith("l1-any: ") and text.count("\n") == 1 and text.endswith("\n")
+
+
+def run_python(code, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        **options,
+    )
+
+
+def test_language_model_with_everything_installed(command):
+    done = command("compare")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "n-gram model of heapq.py" in done.stdout
+    assert "agree" in done.stdout.splitlines()[-1]
+    assert "np.abs(x).sum()" in done.stdout
+
+
+@pytest.mark.parametrize("width", ["80", "160"])
+def test_table_fits_the_terminal(command, npy, width):
+    done = command(
+        "compare", npy, "--library", "numpy", "--library", "array-api-strict", env={"COLUMNS": width}
+    )
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= int(width)
+    value = f"{float(l1.value(X)):.9g}"
+    assert done.stdout.count(value) == 4  # the exact value, NumPy, and two devices
+    assert done.stdout.splitlines()[-1].startswith("all 3 agree: ")
+
+
+def test_json_is_all_that_is_printed(command, npy):
+    done = command("compare", npy, "--json", "--library", "numpy", "--reduce", "mean")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    (row,) = facts["rows"]
+    result = row["result"]
+    assert facts["shape"] == [10, 20]
+    assert (facts["target"], facts["reduce"], facts["agree"]) == ("logprobs", "mean", True)
+    assert (row["library"], row["version"], row["device"]) == ("numpy", np.__version__, "cpu")
+    assert result["value"] == result["mean"] == float(l1.value(X, reduce="mean"))
+    assert result["idioms"][0]["source"] == "np.abs(x).mean()"
+
+
+def test_json_without_json_numbers(command, tmp_path):
+    np.save(tmp_path / "x.npy", np.array([-np.inf, -1], np.float32))
+    done = command("compare", tmp_path / "x.npy", "--json", "--library", "numpy")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout, parse_constant=pytest.fail)["rows"][0]["result"]
+    assert result["value"] == result["exact"] == "inf"
+
+
+def test_probabilities(command, npy):
+    done = command("compare", npy, "--target", "probs", "--json", "--library", "numpy")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"][0]["result"]["value"] == float(l1.value(np.exp(X)))
+
+
+def test_disagreement_has_status_1_and_names_the_place(npy):
+    code = """
+import sys, types
+import l1_any as l1
+from l1_any.cli.app import app
+wrong = types.SimpleNamespace(
+    value=lambda x, **options: 2 * l1.value(x, **options),
+    subgradient=l1.subgradient,
+    subgradient_norm=l1.subgradient_norm,
+)
+app(["compare", *sys.argv[1:]], obj=wrong)
+"""
+    done = run_python(code, npy, "--library", "numpy")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "DISAGREE: numpy cpu"
+    assert "numpy cpu: sum is" in done.stdout
+    done = run_python(code, npy, "--library", "numpy", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["agree"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [""],
+        ["damaged.npy"],
+        ["two.npz", "--key", "c"],
+        ["--key", "c"],
+        ["x.npy", "--library", "nump"],
+        ["b16.safetensors", "--library", "numpy"],
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_status_2(command, tmp_path, arguments):
+    np.save(tmp_path / "x.npy", X)
+    np.savez(tmp_path / "two.npz", a=X, b=X)
+    save_file({"x": X.astype(ml_dtypes.bfloat16)}, tmp_path / "b16.safetensors")
+    (tmp_path / "damaged.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-1])
+    done = command("compare", *(tmp_path / word if "." in word else word for word in arguments))
+    assert done.returncode == 2
+    assert one_line(done.stderr), done.stderr
+    if "b16.safetensors" in arguments:
+        assert "numpy cpu: has no bfloat16" in done.stdout
+    else:
+        assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["compare", "--target", "odds"], ["compare", "--reduce", "max"], ["other"], []]
+)
+def test_usage_errors_have_status_2(command, arguments):
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_version(command):
+    assert command("--version").stdout == f"l1-any {l1.__version__}\n"
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_it_says_which_one_to_install(missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; from l1_any.__main__ import main; main()"
+    done = run_python(code)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f'l1-any: the command needs {missing}: pip install "l1_any[cli]"\n'
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits private memory alone")
+def test_file_larger_than_memory(tmp_path):
+    elements = LIMIT // 2  # the file is twice as large as the limit
+    path = tmp_path / "sparse.npy"
+    with path.open("wb") as stream:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (elements,)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        start = stream.tell()
+        stream.truncate(start + 4 * elements)
+        stream.seek(start + 3 * elements)
+        stream.write(np.float32([-3, 4]).tobytes())
+    code = (  # limits the memory of the process itself, beside mapped files
+        f"import resource; resource.setrlimit(resource.RLIMIT_DATA, ({LIMIT}, {LIMIT}));"
+        "from l1_any.__main__ import main; main()"
+    )
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = run_python(code, "compare", path, "--json", "--library", "numpy", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["result"]["value"] == 7
+    assert row["result"]["subgradient_norm"] == pytest.approx(2**0.5)
+    assert "allocate" in row["result"]["idioms"][0]["note"]

@@ -1,0 +1,254 @@
+"""Automatic differentiation gives the contract's subgradient, and a second derivative of zero."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+import l1_any as l1
+from l1_any.testing import exact_subgradient, to_numpy
+
+inf, nan = math.inf, math.nan
+VALUES = np.asarray([[2.0, -3.0, 0.0, -0.0], [inf, -inf, nan, 0.25]], np.float32)
+MASK = np.asarray([[True, True, True, False], [True, False, False, True]])
+WEIGHTS = np.asarray([0.5, 2.0, 1.0, 4.0], np.float32)
+CASES = {
+    "plain": {},
+    "mean": {"reduce": "mean"},
+    "mask": {"where": MASK},
+    "mask, mean": {"where": MASK, "reduce": "mean"},
+    "weights": {"weights": WEIGHTS},
+    "number": {"weights": 0.5},
+    "everything": {"weights": WEIGHTS, "where": MASK, "reduce": "mean"},
+}
+
+
+def same(got, expected):
+    return np.allclose(to_numpy(got), expected, rtol=1e-6, atol=0, equal_nan=True)
+
+
+@pytest.fixture(params=CASES)
+def case(request, library):
+    """A function of one array, the array, and its exact subgradient."""
+    kw = CASES[request.param]
+    placed = {k: library.asarray(v) if isinstance(v, np.ndarray) else v for k, v in kw.items()}
+    return functools.partial(l1.value, **placed), library.asarray(VALUES), exact_subgradient(VALUES, **kw)
+
+
+@pytest.fixture
+def finite_case(library):
+    """As `case`, without the NaN that 0·NaN would spread to every entry of a forward-mode Jacobian."""
+    values, kw = np.nan_to_num(VALUES, nan=7.0), {"where": MASK, "weights": WEIGHTS, "reduce": "mean"}
+    placed = {k: library.asarray(v) if isinstance(v, np.ndarray) else v for k, v in kw.items()}
+    return functools.partial(l1.value, **placed), library.asarray(values), exact_subgradient(values, **kw)
+
+
+@pytest.mark.only("torch")
+class TestTorch:
+    def test_forward_jacobian(self, finite_case):
+        import torch
+
+        f, x, s = finite_case
+        assert same(torch.func.jacfwd(f)(x), s)
+
+    def test_backward(self, case):
+        f, x, s = case
+        x.requires_grad_()
+        f(x).backward()
+        assert same(x.grad, s)
+
+    def test_backward_scales(self, case):
+        f, x, s = case
+        x.requires_grad_()
+        (3 * f(x) + 1).backward()
+        assert same(x.grad, 3 * s)
+
+    def test_double_backward(self, case):
+        import torch
+
+        f, x, s = case
+        x.requires_grad_()
+        (g,) = torch.autograd.grad(f(x), x, create_graph=True)
+        assert same(g, s)
+        (second,) = torch.autograd.grad(g.nansum(), x)
+        assert torch.equal(second, torch.zeros_like(x))
+
+    def test_func(self, case):
+        import torch
+
+        f, x, s = case
+        assert same(torch.func.grad(f)(x), s)
+        assert same(torch.func.jacrev(f)(x), s)
+        tangent = torch.ones_like(x)
+        value, derivative = torch.func.jvp(f, (x,), (tangent,))
+        assert same(value, to_numpy(f(x)))
+        assert same(derivative, s.astype(np.float32).sum())
+        assert torch.all(torch.nan_to_num(torch.func.hessian(f)(x)) == 0)
+
+    def test_forward_mode(self, case):
+        import torch.autograd.forward_ad as fwd
+
+        f, x, s = case
+        with fwd.dual_level():
+            out = fwd.unpack_dual(f(fwd.make_dual(x, x.new_ones(x.shape))))
+        assert same(out.tangent, s.astype(np.float32).sum())
+
+    def test_vmap_of_grad(self, library):
+        import torch
+
+        x = library.asarray(VALUES)
+        assert same(torch.func.vmap(torch.func.grad(l1.value))(x), exact_subgradient(VALUES))
+        assert same(torch.func.vmap(l1.value)(x), [5, nan])
+
+    def test_compile(self, case):
+        import torch
+
+        torch.compiler.reset()
+        f, x, s = case
+        x.requires_grad_()
+        v = torch.compile(f, fullgraph=True)(x)
+        assert same(v, to_numpy(f(x)))
+        v.backward()
+        assert same(x.grad, s)
+
+    def test_compile_everything_else(self, library):
+        import torch
+
+        torch.compiler.reset()
+        x = library.asarray(VALUES)
+        compiled = functools.partial(torch.compile, fullgraph=True)
+        assert same(compiled(l1.subgradient)(x), exact_subgradient(VALUES))
+        v, s = compiled(l1.value_and_subgradient)([x[0], x[1:]])
+        assert np.isnan(to_numpy(v))
+        assert same(s[1], exact_subgradient(VALUES[1:]))
+        assert same(compiled(l1.subgradient_norm)(x[:1]), math.sqrt(2))
+        assert same(compiled(l1.value)(x, axis=1), [5, nan])
+
+    def test_gradient_of_weights(self, library):
+        import torch
+
+        x, mask = library.asarray(VALUES), library.bool(MASK)
+        w = library.asarray(WEIGHTS).requires_grad_()
+        l1.value(x, where=mask, weights=w).backward()
+        assert same(w.grad, np.where(MASK, np.abs(VALUES), 0).sum(axis=0))
+        x.requires_grad_()
+        both = torch.autograd.grad(l1.value(x, where=mask, weights=w), (x, w))
+        assert same(both[0], exact_subgradient(VALUES, where=MASK, weights=WEIGHTS))
+        assert same(both[1], to_numpy(w.grad))
+
+    def test_structure_and_axis(self, library):
+        x = library.asarray(VALUES).requires_grad_()
+        y = library.asarray(VALUES[0]).requires_grad_()
+        l1.value({"a": x, "b": [y]}, reduce="mean").backward()
+        assert same(x.grad, exact_subgradient(VALUES) / 12)
+        assert same(y.grad, exact_subgradient(VALUES[0]) / 12)
+        x.grad = None
+        (l1.value(x, axis=0, keepdims=True) * library.asarray([[1, 2, 3, 4]], "float32")).sum().backward()
+        assert same(x.grad, exact_subgradient(VALUES) * [1, 2, 3, 4])
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "complex64", "complex128"])
+    def test_dtypes(self, library, dtype):
+        values = VALUES * (1 + 1j) if dtype.startswith("complex") else VALUES
+        values = np.where(np.isfinite(values), values, 0)
+        x = library.asarray(values, dtype).requires_grad_()
+        l1.value(x).backward()
+        assert x.grad.dtype == x.dtype
+        assert same(x.grad, exact_subgradient(values))
+
+    def test_loss_scale_beyond_half(self, library):
+        x = library.asarray([1.0, 0.0, -1.0], "float16").requires_grad_()
+        (65536.0 * l1.value(x)).backward()
+        assert to_numpy(x.grad).tolist() == [inf, 0, -inf]
+
+    def test_longer_than_a_block(self, library):
+        import torch
+
+        x = torch.linspace(-1, 1, 700_001).requires_grad_()
+        l1.value(x, axis=0).backward()
+        assert torch.equal(x.grad, x.detach().sign())
+        batched = torch.autograd.grad(l1.value(x) * torch.ones(2), x, torch.eye(2), is_grads_batched=True)[0]
+        assert torch.equal(batched[1], x.grad)
+
+    def test_constants_are_no_part_of_a_graph(self, library):
+        x = library.asarray(VALUES).requires_grad_()
+        v, s = l1.value_and_subgradient(x)
+        assert v.requires_grad
+        assert not s.requires_grad
+        assert not l1.subgradient(x).requires_grad
+        assert not l1.subgradient_norm(x).requires_grad
+
+    def test_changed_in_place_before_backward(self, library):
+        x = library.asarray([1.0, 2.0], "float32").requires_grad_()
+        y = x * 1
+        v = l1.value(y)
+        y.neg_()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            v.backward()
+
+
+@pytest.mark.only("jax")
+class TestJax:
+    def test_forward_jacobian(self, finite_case):
+        import jax
+
+        f, x, s = finite_case
+        assert same(jax.jacfwd(f)(x), s)
+
+    def test_grad(self, case):
+        import jax
+
+        f, x, s = case
+        assert same(jax.grad(f)(x), s)
+        assert same(jax.jit(jax.grad(f))(x), s)
+
+    def test_forward_mode_and_hessian(self, case):
+        import jax
+
+        f, x, s = case
+        value, derivative = jax.jvp(f, (x,), (jax.numpy.ones_like(x),))
+        assert same(value, to_numpy(f(x)))
+        assert same(derivative, s.astype(np.float32).sum())
+        assert np.all(np.nan_to_num(to_numpy(jax.hessian(f)(x))) == 0)
+
+    def test_transformations_agree_with_eager(self, case):
+        import jax
+
+        f, x, _ = case
+        assert same(jax.jit(f)(x), to_numpy(f(x)))
+
+    def test_vmap(self, library):
+        import jax
+
+        x = library.asarray(VALUES)
+        assert same(jax.vmap(l1.value)(x), [5, nan])
+        assert same(jax.vmap(jax.grad(l1.value))(x), exact_subgradient(VALUES))
+        assert same(jax.jit(jax.vmap(l1.subgradient))(x), exact_subgradient(VALUES))
+
+    def test_gradient_of_weights(self, library):
+        import jax
+
+        x, mask, w = library.asarray(VALUES), library.bool(MASK), library.asarray(WEIGHTS)
+        g = jax.grad(lambda w: l1.value(x, where=mask, weights=w))(w)
+        assert same(g, np.where(MASK, np.abs(VALUES), 0).sum(axis=0))
+        assert same(jax.jit(lambda c: l1.value(x[0], weights=w) * c)(2.0), 14)
+
+    def test_complex_follows_jax(self, library):
+        import jax
+
+        z = np.asarray([3 + 4j, 0, -1j], np.complex64)
+        assert same(jax.grad(l1.value)(library.asarray(z)), np.conj(exact_subgradient(z)))
+
+    def test_subgradient_is_a_constant(self, library):
+        import jax
+
+        x = library.asarray(VALUES)
+        assert np.all(to_numpy(jax.grad(lambda x: l1.subgradient(x)[0].sum())(x)) == 0)
+        assert np.all(to_numpy(jax.grad(lambda x: l1.subgradient_norm(x[:1]))(x)) == 0)
+
+    def test_structures_are_pytrees(self, library):
+        import jax
+
+        tree = {"a": library.asarray(VALUES), "b": [library.asarray(VALUES[0])]}
+        g = jax.jit(jax.grad(l1.value))(tree)
+        assert same(g["b"][0], exact_subgradient(VALUES[0]))

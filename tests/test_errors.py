@@ -1,0 +1,152 @@
+"""Bad input is refused at the call, in words that name the argument, what came and what is accepted."""
+
+import re
+
+import numpy as np
+import pytest
+
+import l1_any as l1
+
+FUNCTIONS = [l1.value, l1.subgradient, l1.value_and_subgradient, l1.subgradient_norm]
+
+
+@pytest.fixture
+def x(library):
+    return library.asarray(np.ones((2, 3), np.float32))
+
+
+def refused(error, message, call, *args, **kwargs):
+    with pytest.raises(error, match=message):
+        call(*args, **kwargs)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+class TestEveryFunction:
+    @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+    def test_integers_and_booleans(self, library, function, dtype):
+        refused(
+            TypeError,
+            rf"`x` must have a real or complex .*got {dtype}; cast",
+            function,
+            library.asarray([1], dtype),
+        )
+
+    @pytest.mark.parametrize("x", [1.0, None, "abc", b"abc", [1.0, 2.0], {"a": None}, object()])
+    def test_no_arrays(self, library, function, x):
+        refused(TypeError, r"`x.*` must be an array .* got", function, x)
+
+    @pytest.mark.parametrize("x", [[], (), {}, [[], {}]])
+    def test_empty_structure(self, library, function, x):
+        refused(ValueError, "`x` must hold at least one array", function, x)
+
+    @pytest.mark.parametrize("reduce", ["max", "none", None, 1])
+    def test_reduce(self, x, function, reduce):
+        refused(ValueError, f'`reduce` must be "sum" or "mean", got {reduce!r}', function, x, reduce=reduce)
+
+    @pytest.mark.parametrize("weights", [-1.0, -1, float("nan"), float("inf")])
+    def test_weight_out_of_range(self, x, function, weights):
+        refused(ValueError, "`weights` must be a finite number >= 0, got", function, x, weights=weights)
+        refused(ValueError, "`weights` must be a finite number >= 0, got", function, [x], weights=[weights])
+
+    @pytest.mark.parametrize("weights", ["1", True, 1j, [1.0]])
+    def test_weight_of_another_type(self, x, function, weights):
+        refused(TypeError, "`weights` must be a number", function, x, weights=weights)
+
+    def test_shapes(self, library, x, function):
+        for shape in [(2,), (4, 2, 3), (2, 4)]:
+            mask, w = library.bool(np.ones(shape)), library.asarray(np.ones(shape, np.float32))
+            message = r"must broadcast to the shape \(2, 3\), given by `x`, got shape " + re.escape(
+                str(shape)
+            )
+            refused(ValueError, "`where` " + message, function, x, where=mask)
+            refused(ValueError, "`weights` " + message, function, x, weights=w)
+
+    def test_dtypes_of_mask_and_weights(self, library, x, function):
+        ones = library.asarray(np.ones(3, np.float32))
+        refused(TypeError, "`where` must have the boolean dtype, got float32", function, x, where=ones)
+        refused(TypeError, "`where` must be a boolean array or None, got list", function, x, where=[True])
+        ints = library.asarray([1, 2, 3], "int32")
+        refused(TypeError, "`weights` must have a real floating dtype, got int32", function, x, weights=ints)
+        z = library.asarray(np.ones(3, np.complex64))
+        refused(TypeError, "`weights` must have a real floating dtype, got complex64", function, x, weights=z)
+
+    def test_structures_that_differ(self, library, x, function):
+        mask = library.bool(np.ones((2, 3)))
+        for where in ([mask], [mask, mask, mask], {"a": mask}, mask):
+            refused(ValueError, "`where` must have the structure of `x`", function, [x, x], where=where)
+        refused(
+            ValueError,
+            r"`weights\['a'\]` must have the structure",
+            function,
+            {"a": [x]},
+            weights={"a": {"b": x}},
+        )
+
+    def test_namespace(self, library, x, function):
+        import array_api_strict
+
+        other = array_api_strict if library.name != "strict" else np
+        refused(TypeError, "`xp` must be the namespace of `x`", function, x, xp=other)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS[:3])
+class TestAxis:
+    @pytest.mark.parametrize("axis", [2, -3, (0, 5)])
+    def test_out_of_range(self, x, function, axis):
+        refused(ValueError, "`axis` must be within the 2 dimensions of `x`, got", function, x, axis=axis)
+
+    @pytest.mark.parametrize("axis", [(0, 0), (1, -1)])
+    def test_twice(self, x, function, axis):
+        refused(ValueError, "`axis` must name each axis once", function, x, axis=axis)
+
+    @pytest.mark.parametrize("axis", ["0", 0.5, (0, "1")])
+    def test_type(self, x, function, axis):
+        refused(TypeError, "`axis` must be an int, a tuple of ints or None", function, x, axis=axis)
+
+    def test_structure(self, x, function):
+        refused(ValueError, "`axis` and `keepdims` need a single array", function, [x], axis=0)
+
+
+def test_another_library(library, x):
+    other = np.ones((2, 3), np.float32)
+    if library.name == "numpy":
+        import array_api_strict
+
+        other = array_api_strict.ones((2, 3))
+    for call in (
+        lambda: l1.value([x, other]),
+        lambda: l1.value(x, where=other > 0),
+        lambda: l1.value(x, weights=other),
+    ):
+        with pytest.raises(TypeError, match=r"`(x|where|weights)` must be of one array library with `x`"):
+            call()
+
+
+@pytest.mark.only("strict")
+def test_another_device(library, x):
+    xp = library.xp
+    elsewhere = next(d for d in xp.__array_namespace_info__().devices() if d != x.device)
+    other = xp.ones((2, 3), dtype=xp.float32, device=elsewhere)
+    for kwargs in ({"where": other > 0}, {"weights": other}):
+        refused(ValueError, r"must be on the device of `x`, .*, got", l1.value, x, **kwargs)
+    refused(ValueError, r"`x` must be on the device of `x`", l1.value, [x, other])
+
+
+@pytest.mark.only("numpy")
+def test_masked_array(library):
+    x = np.ma.masked_array([1.0, 2.0], [True, False])
+    refused(TypeError, r"NumPy masked array; pass x.data and where=~x.mask", l1.value, x)
+    assert l1.value(x.data, where=~x.mask) == 2
+
+
+@pytest.mark.only("numpy")
+def test_extended_precision(library):
+    refused(TypeError, "`x` must have a real or complex floating dtype", l1.value, np.ones(2, np.longdouble))
+
+
+@pytest.mark.only("torch")
+def test_torch_layouts(library):
+    import torch
+
+    refused(TypeError, "sparse or nested tensor", l1.value, torch.eye(2).to_sparse())
+    refused(TypeError, "float8_e4m3fn", l1.value, torch.ones(2).to(torch.float8_e4m3fn))

@@ -1,0 +1,73 @@
+"""The peak of memory: eager CPU arrays are reduced without a temporary of their size."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+MIB = 2**20
+HEADER = """
+import gc, sys
+import numpy as np
+import l1_any as l1
+
+def status(field):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
+
+def extra(call):
+    '''Peak of resident memory above what was there before, in bytes.'''
+    gc.collect()
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # reset the high-water mark
+    before = status("VmRSS")
+    kept = call()
+    return status("VmHWM") - before
+
+n = 64_000_000
+"""
+NUMPY = """
+x = np.random.default_rng(0).standard_normal(n, dtype=np.float32)
+l1.value(x[:1_000_000])
+print(extra(lambda: l1.value(x)))
+"""
+TORCH = """
+import torch
+x = torch.randn(n)
+l1.value(x[:1_000_000])
+small = x[:1_000_000].clone().requires_grad_()
+l1.value(small).backward()
+print(extra(lambda: l1.value(x)))
+x.requires_grad_()
+print(extra(lambda: l1.value(x)))
+def both():
+    v = l1.value(x)
+    v.backward()
+print(extra(both) - x.numel() * x.element_size())
+"""
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
+
+
+def peaks(code):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(HEADER + code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [int(line) for line in done.stdout.split()]
+
+
+@pytest.mark.only("numpy")
+def test_numpy_value(library):
+    assert peaks(NUMPY)[0] <= 16 * MIB
+
+
+@pytest.mark.only("torch")
+def test_torch_value_and_backward(library):
+    if library.variant.gpu:
+        pytest.skip("about the CPU's memory")
+    without_graph, with_graph, backward = peaks(TORCH)
+    assert without_graph <= 16 * MIB
+    assert with_graph <= 16 * MIB
+    assert backward <= 16 * MIB
