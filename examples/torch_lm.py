@@ -143,7 +143,7 @@ def train(runs, corpus, held_out, reference, *, budget, label, console):
             step += 1
             done = budget(step, time.perf_counter() - start)
             progress.update(task, completed=min(done, 1.0), report=" | ".join(map(summary, reports)))
-            if step % 50 == 0 or done >= 1:
+            if step % 25 == 0 or done >= 1:
                 for run in runs:
                     run.evaluate(step, held_out)
                 console.print(f"{label} {step:5d}: {' | '.join(map(summary, reports))}")
@@ -154,7 +154,6 @@ def summary(report):
     names = {
         "nll": "base_loss/value",
         "drift": "drift/value",
-        "|g|": "total_grad_norm",
         "cosine": "drift/cosine",
     }
     return " ".join(f"{name} {report[key]:.3f}" for name, key in names.items() if key in report)
@@ -192,7 +191,10 @@ def plot(runs, reference, held_out, path):
             steps, losses = zip(*((row["step"], row[kind]) for row in run.history), strict=True)
             right.plot(steps, losses, line, color=color, label=label)
     left.set(
-        xscale="log", xlim=(1e-3, None), xlabel="|delta| from the reference", ylabel="share of bytes below"
+        xscale="log",
+        xlim=(1e-3, None),
+        xlabel="|delta| from the reference",
+        ylabel="share of log-probabilities below",
     )
     right.set(xlabel="step", ylabel="NLL (nats per byte)")
     left.legend(frameon=False)

@@ -88,9 +88,8 @@ def unrecorded(value: Array, arrays: Sequence[Array], originals: Sequence[Array]
     """Return a value without the part of its graph that the caller did not ask for."""
     torch = sys.modules["torch"]
     ours = {id(x) for x, original in zip(arrays, originals, strict=True) if x is not original}
-    if not ours:
-        return value
-    return value if torch.is_grad_enabled() and _leaves_of(value) - ours else value.detach()
+    wanted = torch.is_grad_enabled() and (not ours or _leaves_of(value) - ours)
+    return value if wanted else value.detach()
 
 
 def transformed_gradient(

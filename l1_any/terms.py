@@ -99,7 +99,7 @@ def named(name: str | None) -> Iterator[None]:
 
 def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
     """Return the value and metrics in what a term returned."""
-    if inspect.isawaitable(result):
+    if inspect.isawaitable(result) and not _array.is_array(result):  # Dask's arrays can be awaited
         if inspect.iscoroutine(result):
             result.close()
         raise TypeError(f"Term {name!r} is async: use `await pipeline.acompute(...)`.")

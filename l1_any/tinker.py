@@ -8,10 +8,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from . import _examples, _exchange, _traced, gradients
+from . import _examples, _exchange, _traced
 from ._target_regularizer import TargetRegularizer
 from ._typing import Array
 from .data import Batch
+from .gradients import Call
 from .pipeline import Pipeline
 from .report import BASE
 from .terms import Term
@@ -92,7 +93,7 @@ class BatchLoss:
             term.weight_at(step)
             losses[str(term.name)] = term.regularizer
         for name, loss in losses.items():
-            found = gradients.evaluate(loss, name, batch, gradient=track, norm=track)
+            found = Call(loss, name, batch, gradient=track, norm=track).run()
             numbers = _exchange.to_floats([found.value, found.norm])
             if self._check_finite and not all(math.isfinite(x) for x in numbers if x is not None):
                 raise ValueError(

@@ -1,5 +1,6 @@
 import pytest
 import tinker
+import torch
 from local_tinker import LocalTinker
 
 
@@ -10,6 +11,12 @@ def loopback_only():
         patch.setenv("TINKER_TELEMETRY", "0")
         patch.setenv("NO_PROXY", "127.0.0.1")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Threads of torch only wait for each other in so small a model."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
