@@ -160,8 +160,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         TypeError, ValueError
             A group's ``"strength"`` is not a finite number >= 0.
         """
-        # GradScaler lets an optimizer with `_step_supports_amp_scaling` skip by itself; this one has not got it,
-        # whatever the inner one has, so that a skipped step is never taken, and its threshold neither.
+        # GradScaler calls an optimizer with `_step_supports_amp_scaling` even for a step to skip. This one never
+        # has it, whatever the inner one has, so that a skipped step has no threshold.
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
             self._threshold()
