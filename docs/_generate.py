@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -58,7 +60,8 @@ def _public_names(module: ModuleType) -> list[str]:
 def _title(module: ModuleType) -> str:
     if module.__name__.rpartition(".")[2].startswith("_"):
         return "Other functions"
-    return inspect.getdoc(module).partition("\n")[0].partition(":")[0].rstrip(".")
+    summary = inspect.getdoc(module).partition("\n")[0]
+    return re.split(r"[:,] ", summary)[0].rstrip(".")
 
 
 def _section(title: str, names: list[str]) -> str:
@@ -67,7 +70,8 @@ def _section(title: str, names: list[str]) -> str:
 
 
 def write() -> None:
-    """Write every generated page."""
-    GENERATED.mkdir(exist_ok=True)
+    """Write every generated page anew."""
+    shutil.rmtree(GENERATED, ignore_errors=True)
+    GENERATED.mkdir()
     (GENERATED / "backends.md").write_text(backends() + "\n", encoding="utf-8")
     (GENERATED / "api.rst").write_text(api() + "\n", encoding="utf-8")

@@ -241,6 +241,13 @@ def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
     return xp.sort(x, axis=axis, descending=True, stable=False)
 
 
+def cumulative_sum(x: Array, axis: int, dtype: DType, xp: Namespace) -> Array:
+    """Sum along an axis up to each element."""
+    if _is_torch(x):  # compat looks the namespace up again, of which torch.compile warns
+        return _loaded("torch").cumsum(x, dim=axis, dtype=dtype)
+    return xp.cumulative_sum(x, axis=axis, dtype=dtype)
+
+
 def extent(x: Array, axes: tuple[int, ...]) -> int | None:
     """Return the number of elements along some axes, or None where a lazy library does not know it."""
     lengths = [x.shape[axis] for axis in axes]

@@ -36,7 +36,7 @@ def residual(x: Array, radius: Threshold, *, axis: int, xp: Namespace) -> Array:
 def _levels(
     x: Array, weights: Array | None, radius: Threshold, *, axis: int, xp: Namespace
 ) -> tuple[Array, Array, Array, Array]:
-    """Return x and its magnitudes made wide, the level θ·w by which to lower these, and where nothing changes.
+    """Return x and its magnitudes made wide, the level θ·w by which to lower these, and what is unchanged.
 
     θ is the largest of (Σ w·|x| - radius) / Σ w² over the sets of elements, and 0 inside the ball. Among sets
     of k elements those with the largest ratios |x|/w give the most, so that a sort finds it.
@@ -83,9 +83,9 @@ def _greatest_ratio(
         ratio = xp.where(free, xp.zeros_like(w), magnitude / xp.where(free, xp.ones_like(w), w))
         order = xp.argsort(ratio, axis=axis, descending=True)
         ordered = xp.take_along_axis(magnitude * w, order, axis=axis)
-        squares = xp.cumulative_sum(xp.take_along_axis(w * w, order, axis=axis), axis=axis)
+        squares = _array.cumulative_sum(xp.take_along_axis(w * w, order, axis=axis), axis, dtype, xp)
         squares = xp.where(squares == 0, xp.ones_like(squares), squares)
-    ratios = (xp.cumulative_sum(ordered, axis=axis, dtype=dtype) - radius) / squares
+    ratios = (_array.cumulative_sum(ordered, axis, dtype, xp) - radius) / squares
     return xp.max(ratios, axis=axis, keepdims=True)
 
 

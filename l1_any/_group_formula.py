@@ -56,4 +56,5 @@ def prox(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> 
     factor = xp.where(infinite, one, (safe - t) / safe)
     wide = _array.widest(x, xp)
     zero = _array.zero(wide, xp)
-    return rounded(xp.where(inside | (wide == zero), zero, wide * factor), x, xp=xp)
+    p = wide * factor
+    return rounded(xp.where(inside | (p == zero), zero, p), x, xp=xp)

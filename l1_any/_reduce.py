@@ -133,7 +133,7 @@ def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) ->
     totals = [_leafwise(_total, leaf, axes=None, keepdims=False, xp=xp, penalty=penalty) for leaf in leaves]
     n = _count(leaves, axes=None, xp=xp)
     total = _finished(totals, None, leaves, xp=xp)
-    if isinstance(n, float) and n == 0:
+    if isinstance(n, int) and n == 0:
         return total, _array.full((), float("nan"), total.dtype, total, xp)
     return total, _finished(totals, n, leaves, xp=xp)
 
@@ -156,7 +156,10 @@ def _value_and_subgradient(
 def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
     n = _count(leaves, axes=None, xp=xp) if mean else None
     totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
-    return _finished([xp.sqrt(functools.reduce(operator.add, totals))], n, leaves, xp=xp)
+    norm = xp.sqrt(functools.reduce(operator.add, totals))
+    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
+        norm = norm / n if isinstance(n, int) else norm / xp.where(n > 0, n, xp.ones_like(n))
+    return _finished([norm], None, leaves, xp=xp)
 
 
 def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
@@ -277,7 +280,7 @@ def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float
 def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     total = functools.reduce(operator.add, totals)
     if isinstance(n, int):
-        total = total / n
+        total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
         n = xp.reshape(n, total.shape) if n.shape != total.shape else n
         some = n > 0

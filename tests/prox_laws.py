@@ -40,7 +40,7 @@ def prox_leaves_masked_elements(prox, library, x, step, mask):
 
 
 def projection_by_bisection(x, radius, weights):
-    """Project one vector in float64: θ with Σ w·max(|x| - θw, 0) = radius, between 0 and the largest |x|/w."""
+    """Project one vector in float64: find θ, with Σ w·max(|x| - θw, 0) = radius, by bisection."""
     x, w = np.asarray(x, float), np.broadcast_to(np.asarray(weights, float), np.shape(x))
     if np.sum(w * np.abs(x)) <= radius:
         return x
@@ -67,7 +67,8 @@ def projection_is_the_nearest_point(project, library, x, radius, weights=1.0):
     bound = 8 * eps(x.dtype) * np.max(np.abs(x), initial=0.0) * max(1, x.shape[-1])
     assert np.allclose(p, expected, rtol=0, atol=bound)
     mass = np.sum(w.astype(float) * np.abs(x.astype(float)), axis=-1)
-    assert np.all(np.sum(w.astype(float) * np.abs(p.astype(float)), axis=-1) <= radius + bound * x.shape[-1])
+    reached = np.sum(w.astype(float) * np.abs(p.astype(float)), axis=-1)
+    assert np.all(reached <= radius + bound * x.shape[-1])
     inside = mass <= radius * (1 - 1e-5)
     assert p[inside].tobytes() == x[inside].tobytes()
     no_negative_zeros(p[mass > radius * (1 + 1e-5)])

@@ -102,10 +102,10 @@ def check_metrics(run, library, batch, weight):
 
 def check_no_silent_zero(run, library, batch):
     """Ask for the gradient norm of a loss that has none: an error that names it, or the check fails."""
+    message = ""
     try:
-        report = run(batch.data(library), batch.arrays(library))
+        run(batch.data(library), batch.arrays(library))
     except TypeError as error:
-        assert "solver" in str(error)
-        assert "subgradient" in str(error)
-    else:
-        raise AssertionError(f"reported a norm of {report.terms['solver'].grad_norm}")
+        message = str(error)
+    assert "'solver'" in message
+    assert "subgradient" in message

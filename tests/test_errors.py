@@ -55,7 +55,9 @@ class TestEveryFunction:
     def test_shapes(self, library, x, function):
         for shape in [(2,), (4, 2, 3), (2, 4)]:
             mask, w = library.bool(np.ones(shape)), library.asarray(np.ones(shape, np.float32))
-            message = r"must broadcast to the shape of `x`, \(2, 3\), got shape " + re.escape(str(shape))
+            message = r"must broadcast to the shape \(2, 3\), given by `x`, got shape " + re.escape(
+                str(shape)
+            )
             refused(ValueError, "`where` " + message, function, x, where=mask)
             refused(ValueError, "`weights` " + message, function, x, weights=w)
 

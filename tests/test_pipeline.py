@@ -87,8 +87,7 @@ def test_a_term_of_weight_zero_is_not_called(library):
 def test_schedules_of_numbers_and_arrays(library, step):
     expected = {
         l1.schedules.linear_warmup(0.5, 10): 0.5 * min(step / 10, 1),
-        l1.schedules.cosine(0.5, 20, final=0.1): 0.1
-        + 0.4 * (1 + math.cos(math.pi * min(step / 20, 1))) / 2,
+        l1.schedules.cosine(0.5, 20, final=0.1): 0.1 + 0.4 * (1 + math.cos(math.pi * min(step / 20, 1))) / 2,
         l1.schedules.cosine(0.5, 20, warmup=10): 0.5
         * min(step / 10, 1)
         * (1 + math.cos(math.pi * min(max(step - 10, 0) / 10, 1)))
@@ -306,7 +305,10 @@ def failing(data, logprobs):
 @pytest.mark.parametrize("background", [False, True])
 def test_an_exception_carries_the_name_of_its_term(library, background):
     pipe = l1.Pipeline(NLL, [l1.Term(failing, background=background)], track_grad_norms=False)
-    for run in (lambda: pipe(None, arrays(library)), lambda: asyncio.run(pipe.acompute(None, arrays(library)))):
+    for run in (
+        lambda: pipe(None, arrays(library)),
+        lambda: asyncio.run(pipe.acompute(None, arrays(library))),
+    ):
         with pytest.raises(LookupError, match="of its own") as caught:
             run()
         assert any("'failing'" in note for note in caught.value.__notes__)
@@ -374,5 +376,5 @@ def test_results_that_are_none(library, result, error, message):
 
 
 def test_a_schedule_needs_a_step(library):
-    with pytest.raises(ValueError, match="`step` is needed: .* 'l1_sparsity'"):
+    with pytest.raises(ValueError, match=r"`step` is needed: .* 'l1_sparsity'"):
         l1.Pipeline(NLL, [l1.Term(DELTA, l1.schedules.linear_warmup(1.0, 10))])(DATA, arrays(library))

@@ -126,6 +126,10 @@ def test_the_mean_of_nothing(library):
     metrics = l1.L1Regularizer(where="m").compute({"m": [0]}, lp)[1]
     assert number(metrics["l1_raw"]) == 0
     assert math.isnan(number(metrics["l1_mean"]))
+    mean = l1.L1Regularizer(reduce="mean", where="m")
+    assert math.isnan(number(mean.compute({"m": [0]}, lp)[0]))
+    assert to_numpy(mean.subgradient({"m": [0]}, lp)).tolist() == [0]
+    assert number(mean.subgradient_norm({"m": [0]}, lp)) == 0
     empty = library.asarray(np.empty(0, "float32"))
     penalty, metrics = l1.L1Regularizer().compute(None, empty)
     assert number(penalty) == 0

@@ -86,6 +86,15 @@ def test_zeros_are_positive_and_reported():
     assert optimizer.sparsity() == [0.75]
 
 
+def test_learning_rate_of_one_dimension_suits_a_parameter_of_none():
+    p = nn.Parameter(torch.tensor(1.0))
+    inner = torch.optim.AdamW([p], lr=torch.tensor([0.1]), weight_decay=0.0, foreach=False)
+    optimizer = l1.optim.ProximalL1(inner, strength=2.0)
+    p.grad = torch.zeros(())
+    optimizer.step()
+    torch.testing.assert_close(p.detach(), torch.tensor(0.8))
+
+
 def test_complex_parameters_keep_their_phase():
     p = nn.Parameter(torch.tensor([3 + 4j, 0.03 - 0.04j]))
     optimizer = l1.optim.ProximalL1(torch.optim.SGD([p], lr=0.1), strength=10.0)
@@ -190,6 +199,17 @@ class TestGroups:
         assert optimizer.param_groups[0]["strength"] == 0.2
         torch.testing.assert_close(a.detach(), torch.tensor([0.7]))
         torch.testing.assert_close(b.detach(), torch.tensor([0.25]))
+
+    def test_schedule_of_a_group_added_later_starts_where_the_others_are(self):
+        first, later = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+        optimizer = l1.optim.ProximalL1(torch.optim.SGD([first], lr=1.0), lambda step: 0.1 * step)
+        first.grad, later.grad = torch.zeros(1), torch.zeros(1)
+        for _ in range(3):
+            optimizer.step()
+        optimizer.add_param_group({"params": [later]})
+        optimizer.step()
+        torch.testing.assert_close(later.detach(), torch.tensor([0.7]))
+        assert [group["strength_step"] for group in optimizer.param_groups] == [4, 4]
 
     @pytest.mark.parametrize(
         "exclude",

@@ -13,7 +13,7 @@ elements = st.one_of(
     st.integers(-32, 32).map(lambda n: n / 8),
     st.floats(-1000, 1000, width=32).filter(lambda v: v == 0 or abs(v) > 1e-3),
 )
-matrices = arrays("float32", st.tuples(st.integers(1, 4), st.integers(1, 7)), elements=elements)
+matrices = arrays("float32", st.sampled_from([(1, 1), (3, 4), (2, 7)]), elements=elements)
 radii = st.sampled_from([0.0, 0.125, 1.0, 3.5, 100.0])
 
 

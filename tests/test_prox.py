@@ -1,0 +1,289 @@
+"""The operators' special values, derivatives and ways of being run, on every library."""
+
+import math
+
+import numpy as np
+import prox_laws
+import pytest
+
+import l1_any as l1
+from l1_any.testing import to_numpy
+
+inf, nan = math.inf, math.nan
+KINKS = [-2.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 2.0, nan]
+SLOPES = [1, 0, 0, 0, 0, 0, 0, 1, 1]
+
+ALONG_AN_AXIS = {
+    "project": lambda x: l1.project(x, 1.5, axis=-1),
+    "project, nonnegative": lambda x: l1.project(x, 1.5, axis=-1, nonnegative=True),
+    "prox_max": lambda x: l1.prox_max(x, 1.5, axis=-1),
+    "prox_group": lambda x: l1.prox_group(x, 0.5, axis=-1),
+    "group_subgradient": lambda x: l1.group_subgradient(x, axis=-1),
+}
+ELEMENTWISE = {
+    "prox": lambda x: l1.prox(x, 0.4),
+    "prox, nonnegative": lambda x: l1.prox(x, 0.4, nonnegative=True),
+    "prox_elastic_net": lambda x: l1.prox_elastic_net(x, 0.4, l1_ratio=0.5),
+    "huber_gradient": lambda x: l1.huber_gradient(x, 0.4),
+    "subdiff_distance": lambda x: l1.subdiff_distance(x, x, 0.4),
+}
+OPERATORS = ALONG_AN_AXIS | ELEMENTWISE
+SCALARS = {
+    "huber": lambda x: l1.huber(x, 0.4),
+    "group_value": lambda x: l1.group_value(x, axis=-1),
+}
+
+
+def data(shape=(4, 6)):
+    return np.random.default_rng(7).standard_normal(shape).astype(np.float32)
+
+
+def test_prox_of_special_values(library):
+    x = library.asarray([inf, -inf, nan, -0.0, 0.0, 1.0, -1.0], "float32")
+    p = to_numpy(l1.prox(x, 1.0))
+    assert np.array_equal(p, [inf, -inf, nan, 0, 0, 0, 0], equal_nan=True)
+    prox_laws.no_negative_zeros(p)
+    free = to_numpy(l1.prox(x, 1.0, weights=library.asarray(np.zeros(7, np.float32))))
+    assert np.array_equal(free, to_numpy(x), equal_nan=True)
+    prox_laws.no_negative_zeros(free)
+    p = to_numpy(l1.prox(x, 0.5, nonnegative=True))
+    assert np.array_equal(p, [inf, 0, nan, 0, 0, 0.5, 0], equal_nan=True)
+
+
+def test_results_too_small_for_the_dtype_are_positive_zeros(library):
+    half = set(library.dtypes) & {"float16", "bfloat16"}
+    if not half:
+        pytest.skip("the library has no half precision")
+    for dtype in half:
+        x = library.asarray([-1.0, 1.0], dtype)
+        p = to_numpy(l1.prox(x, 1 - 1e-7))
+        assert p.tolist() == [-(2**-23), 2**-23] if dtype == "bfloat16" else [0, 0]
+        prox_laws.no_negative_zeros(p)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_dtype_shape_and_input_are_kept(library, name):
+    for dtype in library.dtypes:
+        if "nonnegative" in name and dtype.startswith("complex"):
+            continue
+        x = library.asarray(data(), dtype)
+        before = to_numpy(x).tobytes()
+        p = OPERATORS[name](x)
+        assert type(p) is type(x)
+        assert p.shape == x.shape
+        if name != "subdiff_distance":
+            assert p.dtype == x.dtype
+        assert to_numpy(x).tobytes() == before
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (2, 3, 4)])
+def test_shapes(library, shape):
+    x = library.asarray(data(shape))
+    for function in ELEMENTWISE.values():
+        assert function(x).shape == shape
+    assert l1.project(x, 1.0).shape == shape
+    assert l1.prox_max(x, 1.0).shape == shape
+    assert l1.prox_group(x, 1.0, axis=None).shape == shape
+    assert l1.group_value(x, axis=None).shape == ()
+    assert l1.strength_max(x).shape == ()
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_blocks_are_the_whole(library, name):
+    """What is longer than a block comes out as its rows do."""
+    x = data((300, 1100))
+    p = to_numpy(OPERATORS[name](library.asarray(x)))
+    rows = to_numpy(OPERATORS[name](library.asarray(x[100:110])))
+    assert np.allclose(p[100:110], rows, rtol=1e-6, atol=1e-6)
+
+
+def test_steps_longer_than_a_block(library):
+    x = data((300, 1100))
+    rows = np.full((300, 1), 0.5, np.float32)
+    for function in (
+        lambda a, t: l1.project(a, t, axis=1),
+        lambda a, t: l1.prox_max(a, t, axis=1),
+        lambda a, t: l1.prox_group(a, t, axis=1),
+        l1.prox,
+    ):
+        a = library.asarray(x)
+        by_array = to_numpy(function(a, library.asarray(rows)))
+        assert np.allclose(by_array, to_numpy(function(a, 0.5)), rtol=1e-6, atol=1e-7)
+
+
+def test_vectors_that_are_not_finite(library):
+    x = library.asarray([[inf, 1.0, 0.0], [nan, 1.0, 0.0], [3.0, 1.0, 0.0]], "float32")
+    p = to_numpy(l1.project(x, 1.0, axis=1))
+    assert np.array_equal(p, [[nan] * 3, [nan] * 3, [1, 0, 0]], equal_nan=True)
+    g = to_numpy(l1.prox_group(x, 1.0, axis=1))
+    assert np.array_equal(g[:2], [[inf, 1, 0], [nan, nan, nan]], equal_nan=True)
+    s = to_numpy(l1.group_subgradient(x, axis=1))
+    assert np.array_equal(s[:2], [[1, 0, 0], [nan, nan, nan]], equal_nan=True)
+
+
+def test_groups_whose_squares_leave_the_dtype(library):
+    x = library.asarray([[3e-25, 4e-25], [3e25, 4e25], [0.0, -0.0]], "float32")
+    assert np.allclose(to_numpy(l1.group_subgradient(x, axis=1)), [[0.6, 0.8], [0.6, 0.8], [0, 0]], rtol=1e-6)
+    assert np.isclose(to_numpy(l1.group_value(x, axis=1)), 5e25, rtol=1e-6)
+    p = to_numpy(l1.prox_group(x, 0.0, axis=1))
+    assert np.allclose(p, to_numpy(x), rtol=1e-6, atol=0)
+    prox_laws.no_negative_zeros(p)
+
+
+def test_complex_projection_keeps_phases(library):
+    x = library.asarray([3 + 4j, 0.5j, 0], "complex64")
+    assert np.allclose(to_numpy(l1.project(x, 1.0)), [0.6 + 0.8j, 0, 0], atol=1e-7)
+    assert np.allclose(to_numpy(l1.prox_max(x, 1.0)), [2.4 + 3.2j, 0.5j, 0], atol=1e-6)
+
+
+def test_nan_beneath_a_mask_does_not_leak(library):
+    x, g = library.asarray([nan, 2.0, 0.0], "float32"), library.asarray([nan, -1.0, 3.0], "float32")
+    mask = library.bool([False, True, True])
+    w = library.asarray([nan, 1.0, 1.0], "float32")
+    assert to_numpy(l1.subdiff_distance(x, g, 1.0, where=mask, weights=w)).tolist() == [0, 0, 2]
+    p = to_numpy(l1.prox(x, 1.0, where=mask, weights=w))
+    assert np.array_equal(p, [nan, 1, 0], equal_nan=True)
+    assert to_numpy(l1.huber(x, 1.0, where=mask, weights=w)) == 1.5
+    assert to_numpy(l1.huber_gradient(x, 1.0, where=mask, weights=w)).tolist() == [0, 1, 0]
+
+
+@pytest.mark.only("jax")
+@pytest.mark.parametrize("name", OPERATORS | SCALARS)
+def test_jax_transformations(library, name):
+    import jax
+
+    function = (OPERATORS | SCALARS)[name]
+    x = library.asarray(data())
+    assert np.allclose(jax.jit(function)(x), function(x), rtol=1e-6, atol=1e-6)
+    assert np.allclose(jax.vmap(function)(x), np.stack([function(row) for row in x]), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.only("jax")
+def test_traced_steps(library):
+    import jax
+
+    x = library.asarray(data())
+    for function in (
+        l1.prox,
+        lambda x, t: l1.project(x, t, axis=1),
+        lambda x, t: l1.prox_max(x, t, axis=1),
+        lambda x, t: l1.prox_group(x, t, axis=1),
+        lambda x, t: l1.prox_elastic_net(x, t, l1_ratio=0.5),
+    ):
+        assert np.allclose(jax.jit(function)(x, 0.5), function(x, 0.5), rtol=1e-6, atol=1e-6)
+    assert jax.grad(lambda t: l1.prox(library.asarray([3.0, -2.0, 0.1], "float32"), t).sum())(0.5) == 0
+    assert jax.grad(lambda t: l1.prox(library.asarray([3.0, 2.0, 0.1], "float32"), t).sum())(0.5) == -2
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("name", OPERATORS | SCALARS)
+def test_torch_transformations(library, name):
+    import torch
+
+    function = (OPERATORS | SCALARS)[name]
+    x = library.asarray(data())
+    expected = to_numpy(function(x))
+    torch._dynamo.reset()
+    compiled = torch.compile(function, fullgraph=True, backend="eager")(x)
+    assert np.allclose(to_numpy(compiled), expected, rtol=1e-6, atol=1e-6)
+    batched = to_numpy(torch.func.vmap(function)(x))
+    rows = np.stack([to_numpy(function(row)) for row in x])
+    assert np.allclose(batched, rows, rtol=1e-6, atol=1e-6)
+
+
+def gradients(library, function, values):
+    """The gradient of Σ v·f(x) in each way that the library has, v some fixed numbers."""
+    v = np.random.default_rng(8).standard_normal(np.shape(values)).astype(np.float32)
+    x = library.asarray(values, "float32")
+    factors = library.asarray(v)
+    if library.name == "jax":
+        import jax
+
+        grad = jax.grad(lambda x: (factors * function(x)).sum())
+        return v, {"grad": grad(x), "jit": jax.jit(grad)(x)}
+    import torch
+
+    leaf = x.clone().requires_grad_()
+    (factors * function(leaf)).sum().backward()
+    func = torch.func.grad(lambda x: (factors * function(x)).sum())(x)
+    return v, {"backward": leaf.grad, "func": func}
+
+
+@pytest.mark.only("torch", "jax")
+@pytest.mark.parametrize(
+    ("function", "slopes"),
+    [
+        (lambda x: l1.prox(x, 1.0), SLOPES),
+        (lambda x: l1.prox(x, 1.0, nonnegative=True), [0, 0, 0, 0, 0, 0, 0, 1, 1]),
+        (lambda x: l1.prox_elastic_net(x, 2.0, l1_ratio=0.5), [s / 2 for s in SLOPES]),
+        (lambda x: l1.subdiff_distance(x * 0, x, 1.0), [-1, 0, 0, 0, 0, 0, 0, 1, nan]),
+    ],
+    ids=["prox", "nonnegative", "elastic net", "distance"],
+)
+def test_derivatives_at_the_kinks(library, function, slopes):
+    values = KINKS[: -1 if math.isnan(slopes[-1]) else None]
+    v, found = gradients(library, function, values)
+    for way, g in found.items():
+        assert np.allclose(to_numpy(g), np.asarray(slopes[: len(values)]) * v, rtol=1e-6), way
+
+
+@pytest.mark.only("torch", "jax")
+@pytest.mark.parametrize("name", [*ALONG_AN_AXIS, *SCALARS])
+def test_derivatives_are_those_of_differences(library, name):
+    if name == "group_subgradient":
+        pytest.skip("a subgradient is a constant")
+    function = (OPERATORS | SCALARS)[name]
+    values = data((6,))
+    v, found = gradients(library, function, values)
+    h = 1e-6
+    wide = values.astype(float)
+    expected = [
+        np.sum(v * (function(wide + h * e) - function(wide - h * e))) / (2 * h) for e in np.eye(len(wide))
+    ]
+    for way, g in found.items():
+        assert np.allclose(to_numpy(g), expected, rtol=1e-4, atol=1e-5), way
+
+
+@pytest.mark.only("torch", "jax")
+def test_derivative_of_a_zero_group_is_zero(library):
+    for function in (lambda x: l1.group_value(x, axis=0), lambda x: l1.prox_group(x, 1.0, axis=0)):
+        _, found = gradients(library, function, [0.0, -0.0])
+        for g in found.values():
+            assert to_numpy(g).tolist() == [0, 0]
+
+
+@pytest.mark.only("torch", "jax")
+def test_huber_derives_to_its_gradient(library):
+    x = library.asarray([*KINKS[:-1], inf, -inf], "float32")
+    expected = to_numpy(l1.huber_gradient(x, 1.0))
+    assert expected.tolist() == [-1, -1, -0.5, 0, 0, 0.5, 1, 1, 1, -1]
+    if library.name == "jax":
+        import jax
+
+        assert np.array_equal(jax.grad(lambda x: l1.huber(x, 1.0))(x), expected)
+        curvature = np.diag(jax.hessian(lambda x: l1.huber(x, 1.0))(x))
+    else:
+        import torch
+
+        leaf = x.clone().requires_grad_()
+        (g,) = torch.autograd.grad(l1.huber(leaf, 1.0), leaf, create_graph=True)
+        assert np.array_equal(to_numpy(g), expected)
+        (second,) = torch.autograd.grad(g.sum(), leaf)
+        curvature = to_numpy(second)
+    assert curvature.tolist() == [0, 1, 1, 1, 1, 1, 1, 0, 0, 0]
+
+
+@pytest.mark.only("dask")
+def test_dask_stays_lazy(library):
+    import dask.array as da
+    from dask.delayed import delayed
+
+    def fail():
+        raise AssertionError("computed before the user did")
+
+    x = da.from_delayed(delayed(fail)(), shape=(30, 4), dtype="float32")
+    for function in (OPERATORS | SCALARS).values():
+        function(x)
+    l1.strength_max([x, x])
+    l1.project([x, x], 1.0)
+    assert library.name == "dask"
