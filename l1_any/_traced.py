@@ -11,6 +11,7 @@ from ._target_regularizer import TargetRegularizer
 from ._typing import Array
 from .terms import Term
 
+LOGPROBS = "logprobs"
 _INPUT = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _METRIC = re.compile(r"[a-z0-9_./-]{1,64}")
 
@@ -73,8 +74,13 @@ def fields_of(regularizer: TargetRegularizer) -> list[str]:
 
 
 def check_names(inputs: Iterable[str], metrics: Sequence[str]) -> None:
-    """Refuse what Tinker does not take as names of inputs and metrics."""
+    """Refuse what Tinker does not take as names of inputs, beside the log-probabilities, and of metrics."""
     for key in inputs:
+        if key == LOGPROBS:
+            raise ValueError(
+                f"Inputs must have other names than {LOGPROBS!r}, which are the model's own: give the field that "
+                "is called so another name."
+            )
         if not _INPUT.fullmatch(key):
             raise ValueError(
                 f"Inputs must be named by lowercase letters, digits and underscores, got {key!r}."
@@ -95,7 +101,7 @@ class Example:
 
     def __init__(self, symbols: Mapping[str, Array]) -> None:
         self._symbols = symbols
-        self.logprobs = symbols["logprobs"]
+        self.logprobs = symbols[LOGPROBS]
         self.arrays = [self.logprobs]
         self.xp = _array.namespace(self.logprobs)
 

@@ -204,11 +204,12 @@ def per_datum_loss(
         regularizers.insert(0, base)
     elif not callable(base):
         raise TypeError(f"`base` must be a regularizer or a callable, got {type(base).__name__}.")
-    ranks = {"logprobs": 1} | dict.fromkeys(inputs, 1)
+    ranks = dict.fromkeys(inputs, 1)
     for regularizer in regularizers:
         ranks |= dict.fromkeys(_traced.fields_of(regularizer), 1)
     ranks |= {term.weight: 0 for term in terms if isinstance(term.weight, str)}
     _traced.check_names(ranks, [BASE, *(term.name for term in terms)])
+    ranks = {_traced.LOGPROBS: 1, **ranks}
 
     def loss(*symbols: Array) -> tuple[Array, dict[str, Array]]:
         given = dict(zip(ranks, symbols, strict=True))

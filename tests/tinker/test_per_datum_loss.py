@@ -155,6 +155,7 @@ def drift(**changes):
         (drift(), TypeError, r"`penalties\[0\]` must be a Term or a pair"),
         ((drift(name="Drift"), 1.0), ValueError, "named by lowercase letters.* got 'Drift'"),
         ((drift(name="base_loss"), 1.0), ValueError, "must differ, got 'base_loss' twice"),
+        ((drift(target=("delta", "logprobs")), 1.0), ValueError, "other names than 'logprobs'"),
         ((drift(target=("delta", "Reference")), 1.0), ValueError, "Inputs must be named .*'Reference'"),
     ],
 )
