@@ -10,8 +10,8 @@ import numpy as np
 
 from ._typing import Array, Device, DType, Namespace
 
-BLOCK_ELEMENTS = 1 << 18
-"""Elements of a block: its float32 magnitudes stay near a core's L2 cache."""
+BLOCK_ELEMENTS = 1 << 19
+"""Elements of a block: its float32 magnitudes stay near a core's caches, and the calls for it are few."""
 
 _RESULT_DTYPES = {
     "float16": "float32",
@@ -226,9 +226,10 @@ def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
-        return torch.add(
-            torch.sign(x), torch.clamp(x, -1, 1), alpha=0
-        )  # 0 times a NaN that clamp lets through
+        s = torch.sign(x)
+        if records_gradient(x):  # with a derivative of 0, which that of clamp is not
+            return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
+        return torch.clamp(x, s, s)  # s but for NaN, which clamp lets through
     return xp.sign(x)
 
 

@@ -29,7 +29,7 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
         return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
-    total = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _views(arrays, xp), axes, xp)
+    total = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _aligned(arrays, xp), axes, xp)
     if keepdims:
         return total
     return xp.reshape(total, tuple(n for axis, n in enumerate(x.shape) if axis not in axes))
@@ -47,7 +47,7 @@ def elementwise(kernel: Kernel, arrays: Arrays, *, xp: Namespace, whole: tuple[i
     def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
-    _fold(write, (out, *_views(arrays, xp)), (), xp, whole)
+    _fold(write, (out, *_aligned(arrays, xp)), (), xp, whole)
     return out
 
 
@@ -58,9 +58,12 @@ def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
     return all(a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
 
 
-def _views(arrays: Arrays, xp: Namespace) -> Arrays:
-    shape = arrays[0].shape
-    return tuple(a if a is None or a.shape == shape else xp.broadcast_to(a, shape) for a in arrays)
+def _aligned(arrays: Arrays, xp: Namespace) -> Arrays:
+    """Give all arrays the dimensions of the first, of length 1 where they broadcast."""
+    n = arrays[0].ndim
+    return tuple(
+        a if a is None or a.ndim == n else xp.reshape(a, (1,) * (n - a.ndim) + a.shape) for a in arrays
+    )
 
 
 def _fold(
@@ -81,7 +84,13 @@ def _fold(
     middle = -(-n // step) // 2 * step
     outer = (slice(None),) * axis
     low, high = (
-        _fold(kernel, tuple(None if a is None else a[(*outer, part, ...)] for a in arrays), axes, xp, whole)
+        _fold(
+            kernel,
+            tuple(a if a is None or a.shape[axis] == 1 else a[(*outer, part, ...)] for a in arrays),
+            axes,
+            xp,
+            whole,
+        )
         for part in (slice(None, middle), slice(middle, None))
     )
     if low is None:

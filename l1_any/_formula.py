@@ -31,7 +31,7 @@ def sign(x: Array, *, xp: Namespace) -> Array:
 
 def differentiable_abs(x: Array, *, xp: Namespace) -> Array:
     """|x| = Re(x·conj s) with s held constant, so that every derivative of it is the one by s."""
-    s = _array.detach(sign(x, xp=xp))
+    s = sign(_array.detach(x), xp=xp)
     if _array.is_complex(x):
         return xp.real(x) * xp.real(s) + xp.imag(x) * xp.imag(s)
     return x * s
@@ -46,7 +46,9 @@ def magnitudes(x: Array, where: Array | None, weights: Array | None, *, xp: Name
     """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
     x = selected(x, where, xp=xp)
     if _array.is_differentiated(x):
-        terms = differentiable_abs(_array.widest(x, xp), xp=xp)
+        # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
+        wide = _array.widest(x, xp) if _array.is_complex(x) else _array.in_result_dtype(x, xp)
+        terms = differentiable_abs(wide, xp=xp)
     else:
         terms = xp.abs(_array.widest(x, xp) if _array.is_complex(x) else x)
     if weights is None:
@@ -105,10 +107,10 @@ def scaled(
     # Not in half precision, where a loss scale of 65536 is infinite and its multiple of 0 is NaN.
     dtype = _array.result_dtype(x, xp)
     if not _array.is_complex(x):
-        s = xp.astype(s, dtype)
+        s = xp.astype(s, dtype, copy=False)
     if not isinstance(factor, float):
-        factor = xp.astype(factor, dtype)
-    return xp.astype(s * factor, x.dtype)
+        factor = xp.astype(factor, dtype, copy=False)
+    return xp.astype(s * factor, x.dtype, copy=False)
 
 
 def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
