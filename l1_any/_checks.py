@@ -173,7 +173,8 @@ def one_namespace(arrays: Sequence[Array], name: str, xp: Namespace | None = Non
     first = arrays[0]
     found = _array.namespace(first)
     if xp is not None and _array.wrapped(xp) is not found:
-        raise TypeError(f"`xp` must be the namespace of `{name}`, {found.__name__}, got {xp.__name__}.")
+        got = getattr(xp, "__name__", type(xp).__name__)
+        raise TypeError(f"`xp` must be the namespace of `{name}`, {found.__name__}, got {got}.")
     for array in arrays:
         floating(array, name)
         if array is not first:
@@ -243,7 +244,7 @@ def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: A
         broadcastable(where, x, "where")
     if weights is None:
         return Leaf(x, where)
-    if not _array.is_array(weights):
+    if isinstance(weights, int | float) or not _array.is_array(weights):
         return Leaf(x, where, factor=number(weights, "weights"))
     same_place(weights, x, "weights", "x", xp)
     real_floating(weights, "weights")

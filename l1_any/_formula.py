@@ -123,7 +123,7 @@ def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
 
 def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
     """Sum along some axes, in the accumulator's dtype."""
-    way = _array.summation(like, axes, xp)
+    way = _array.summation(like, terms, axes, xp)
     if way == "library":
         axis = None if len(axes) == terms.ndim else axes
         return xp.sum(terms, axis=axis, dtype=_array.accumulator_dtype(like, xp), keepdims=keepdims)
@@ -167,7 +167,8 @@ def _sum_by_halves(row: Array, n: int, few: int, *, xp: Namespace) -> Array:
         folded = row[..., :half] + row[..., half : 2 * half]
         row = xp.concat([folded, row[..., 2 * half :]], axis=-1) if odd else folded
         n = half + odd
-    return xp.sum(row, axis=-1, dtype=row.dtype)
+    by_rows = xp.reshape(xp.reshape(row, (math.prod(row.shape),)), row.shape)  # neighbours in memory
+    return xp.sum(by_rows, axis=-1, dtype=row.dtype)
 
 
 def _in_pairs(terms: list[Array]) -> Array:

@@ -1,5 +1,6 @@
 """The contract's rows on values, on every library, device and dtype."""
 
+import itertools
 import math
 
 import numpy as np
@@ -168,6 +169,17 @@ def test_equal_elements_the_worst_case_of_naive_sums(library, fill, n):
         assert ulps(to_numpy(l1.value(library.asarray(x))), exact, dtype) <= bound
         columns = library.asarray(np.broadcast_to(x[:, None], (n, 2)))
         assert ulps(to_numpy(l1.value(columns, axis=0)), [exact, exact], dtype) <= bound
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_equal_elements_in_any_memory_order(library, order):
+    if "float64" not in library.dtypes:
+        pytest.skip("float32 is summed in a wider dtype, or in pairs")
+    x = library.xp.permute_dims(library.asarray(np.full((3, 40, 1300), 0.1)), order)
+    for axis in (0, 1, 2, (0, 1), (0, 2), (1, 2)):
+        v = to_numpy(l1.value(x, axis=axis))
+        exact = math.fsum([0.1] * (3 * 40 * 1300 // v.size))
+        assert ulps(v, np.full(v.shape, exact), "float64") <= 4
 
 
 @pytest.mark.parametrize("view", ["transposed", "strided", "reversed", "broadcast", "fortran"])
