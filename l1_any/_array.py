@@ -257,8 +257,12 @@ def cumulative_sum(x: Array, axis: int, dtype: DType, xp: Namespace) -> Array:
 def extent(x: Array, axes: tuple[int, ...]) -> int | None:
     """Return the number of elements along some axes, or None where a lazy library does not know it."""
     lengths = [x.shape[axis] for axis in axes]
-    known = all(length is not None and not math.isnan(length) for length in lengths)
-    return math.prod(lengths) if known else None
+    return math.prod(lengths) if all(map(is_known, lengths)) else None
+
+
+def is_known(length: float | None) -> bool:
+    """Whether the length of an axis is known: in the standard's words it is None where not, in Dask's NaN."""
+    return not isinstance(length, float | None)
 
 
 def _is_plain_tensor(x: Array) -> bool:

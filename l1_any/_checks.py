@@ -227,7 +227,8 @@ def broadcastable(a: Array, x: Array, name: str) -> None:
 
 def _broadcastable(a: Array, to: tuple[int, ...], name: str) -> None:
     shape = tuple(a.shape)
-    if len(shape) > len(to) or any(n not in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False)):
+    pairs = zip(shape[::-1], to[::-1], strict=False)
+    if len(shape) > len(to) or any(all(map(_array.is_known, (n, m))) and n not in (1, m) for n, m in pairs):
         raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `x`, got shape {shape}.")
 
 

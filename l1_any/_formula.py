@@ -132,7 +132,7 @@ def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, x
     n = math.prod(terms.shape[axis] for axis in axes)
     row = xp.reshape(xp.permute_dims(_array.widest(terms, xp), (*kept, *axes)), (*lengths, n))
     if n == 0:
-        row = _array.full(lengths, 0, row.dtype, row, xp)
+        row = xp.sum(row, axis=-1, dtype=row.dtype)  # no constant, which JAX would put on its default device
     elif way == "tree":
         row = _sum_by_tree(row, lengths, n, xp=xp)
     else:

@@ -126,7 +126,7 @@ def _value(
     options = {"axes": axes, "keepdims": keepdims, "xp": xp, "penalty": penalty}
     totals = [_leafwise(_total, leaf, **options) for leaf in leaves]
     n = _count(leaves, axes=axes, xp=xp) if mean else None
-    return _finished(totals, n, leaves, xp=xp)
+    return _finished(totals, n, leaves, axes=axes, xp=xp)
 
 
 def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> tuple[Array, Array]:
@@ -150,7 +150,7 @@ def _value_and_subgradient(
 ) -> tuple[Array, list[Array]]:
     n = _count(leaves, axes=axes, xp=xp) if mean else None
     both = [_leafwise(_abs_sum_and_signs, leaf, n, axes=axes, keepdims=keepdims, xp=xp) for leaf in leaves]
-    return _finished([total for total, _ in both], n, leaves, xp=xp), [s for _, s in both]
+    return _finished([total for total, _ in both], n, leaves, axes=axes, xp=xp), [s for _, s in both]
 
 
 def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
@@ -281,13 +281,18 @@ def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | flo
 
 
 def _finished(
-    totals: list[Array], n: Array | float | None, leaves: Sequence[Leaf], *, xp: Namespace
+    totals: list[Array],
+    n: Array | float | None,
+    leaves: Sequence[Leaf],
+    *,
+    axes: Axes = None,
+    xp: Namespace,
 ) -> Array:
     total = functools.reduce(operator.add, totals)
     if isinstance(n, float):
         total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
-        n = xp.reshape(n, total.shape) if n.shape != total.shape else n
+        n = xp.squeeze(n, axis=axes) if n.ndim > total.ndim else n
         some = n > 0
         nan = _array.full((), float("nan"), total.dtype, total, xp)
         total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)

@@ -125,6 +125,17 @@ class TestTorch:
         assert same(compiled(l1.subgradient_norm)(x[:1]), math.sqrt(2))
         assert same(compiled(l1.value)(x, axis=1), [5, nan])
 
+    def test_compile_any_shape(self, library):
+        import torch
+
+        torch.compiler.reset()
+        f = functools.partial(l1.value_and_subgradient, axis=-1, reduce="mean")
+        compiled = torch.compile(f, fullgraph=True, dynamic=True)
+        for values in (VALUES, VALUES[:, :3]):
+            x = library.asarray(values)
+            for got, expected in zip(compiled(x), f(x), strict=True):
+                assert same(got, to_numpy(expected))
+
     def test_gradient_of_weights(self, library):
         import torch
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import l1_any as l1
-from l1_any.testing import DOUBLE, check_contract, exact_value, to_numpy, ulps
+from l1_any.testing import DOUBLE, check_contract, exact_subgradient, exact_value, to_numpy, ulps
 
 inf, nan = math.inf, math.nan
 
@@ -285,3 +285,19 @@ def test_dask_unknown_shapes(library):
     x = x[x != 0]
     assert l1.value(x, reduce="mean").compute() == 21 / 8
     assert np.allclose(l1.subgradient(x, reduce="mean").compute(), np.sign(x.compute()) / 8)
+
+
+@pytest.mark.only("dask")
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_dask_unknown_lengths_with_masks_and_weights_in_other_chunks(library, axis):
+    import dask.array as da
+
+    values = np.arange(-6.0, 6.0).reshape(3, 4)
+    x = da.from_array(values, chunks=(2, 3))
+    x = x[x[:, 0] > -5]
+    known, w = values[1:], np.arange(4.0)
+    options = {"axis": axis, "reduce": "mean"}
+    v, s = l1.value_and_subgradient(x, where=x > -2, weights=da.from_array(w, chunks=1), **options)
+    assert ulps(v.compute(), exact_value(known, where=known > -2, weights=w, **options), "float64") <= 4
+    exact = exact_subgradient(known, where=known > -2, weights=w, **options)
+    assert np.allclose(s.compute(), exact, rtol=1e-15, atol=0)
