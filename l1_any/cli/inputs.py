@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -53,7 +54,9 @@ def read(path: Path, *, key: str | None = None) -> npt.NDArray[Any]:
     if not path.is_file():
         raise CommandError(f"cannot read {str(path)!r}: no such file.")
     try:
-        array = reader(path, key)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a library's own plans, which are not about the file
+            array = reader(path, key)
     except CommandError:
         raise
     except Exception as error:  # a damaged file can make its parser raise anything
