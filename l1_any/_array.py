@@ -196,8 +196,8 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
     wide = (
         dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
     )
-    if not wide or not axes or (_is_torch(x) and not _is_plain_tensor(x)):
-        return "library"  # under torch.compile, left to fuse
+    if not wide or not axes or not is_eager_cpu(x, xp):
+        return "library"  # in parallel on a GPU; under torch.compile, left to fuse
     pairwise = _is_numpy(xp) and (len(axes) == x.ndim or axes == (x.ndim - 1,))
     return "library" if pairwise else "halves"
 
