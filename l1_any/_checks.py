@@ -173,7 +173,8 @@ def one_namespace(arrays: Sequence[Array], name: str, xp: Namespace | None = Non
     first = arrays[0]
     found = _array.namespace(first)
     if xp is not None and _array.wrapped(xp) is not found:
-        raise TypeError(f"`xp` must be the namespace of `{name}`, {found.__name__}, got {xp.__name__}.")
+        got = getattr(xp, "__name__", type(xp).__name__)
+        raise TypeError(f"`xp` must be the namespace of `{name}`, {found.__name__}, got {got}.")
     for array in arrays:
         floating(array, name)
         if array is not first:
@@ -226,7 +227,8 @@ def broadcastable(a: Array, x: Array, name: str) -> None:
 
 def _broadcastable(a: Array, to: tuple[int, ...], name: str) -> None:
     shape = tuple(a.shape)
-    if len(shape) > len(to) or any(n not in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False)):
+    pairs = zip(shape[::-1], to[::-1], strict=False)
+    if len(shape) > len(to) or any(all(map(_array.is_known, (n, m))) and n not in (1, m) for n, m in pairs):
         raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `x`, got shape {shape}.")
 
 
@@ -243,7 +245,7 @@ def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: A
         broadcastable(where, x, "where")
     if weights is None:
         return Leaf(x, where)
-    if not _array.is_array(weights):
+    if isinstance(weights, int | float) or not _array.is_array(weights):
         return Leaf(x, where, factor=number(weights, "weights"))
     same_place(weights, x, "weights", "x", xp)
     real_floating(weights, "weights")

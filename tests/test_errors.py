@@ -146,3 +146,18 @@ def test_torch_layouts(library):
 
     refused(TypeError, "sparse or nested tensor", l1.value, torch.eye(2).to_sparse())
     refused(TypeError, "float8_e4m3fn", l1.value, torch.ones(2).to(torch.float8_e4m3fn))
+
+
+@pytest.mark.only("numpy")
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_matrix(library):
+    refused(TypeError, r"NumPy matrix; pass np.asarray\(x\)", l1.value, np.matrix([[1.0, 2.0]]))
+
+
+def test_namespace_that_is_none(x):
+    refused(TypeError, "`xp` must be the namespace of `x`, .*, got str", l1.value, x, xp="numpy")
+
+
+def test_number_of_numpy_as_weight(x):
+    assert l1.value(x, weights=np.float64(0.5)) == 3
+    refused(ValueError, "`weights` must be a finite number >= 0", l1.value, x, weights=np.float64(-0.5))
