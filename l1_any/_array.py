@@ -233,6 +233,17 @@ def sign(x: Array, xp: Namespace) -> Array:
     return xp.sign(x)
 
 
+def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
+    """Soft-threshold real x by the library's own operation; None where there is none as exact and faster."""
+    known = _is_torch(x) and dtype_name(x.dtype) in {"float32", "float64"}
+    if not known or not is_eager_cpu(x, xp) or records_gradient(x):
+        return None
+    torch = _loaded("torch")
+    # Where torch does not vectorise, its zeros have the sign of x; in place of a pass by blocks, and still
+    # several times faster than those: each block costs a round of all threads.
+    return torch.nn.functional.softshrink(x.detach(), t).add_(0.0)
+
+
 def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
     """Sort an array of numbers >= 0 along an axis, NaN first."""
     if _is_jax(x) and dtype_name(x.dtype) in {"float32", "float64"}:

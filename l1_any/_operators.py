@@ -14,10 +14,7 @@ from ._typing import Array, Namespace
 
 def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool, xp: Namespace) -> list[Array]:
     """Soft threshold of each leaf."""
-    return [
-        _compiled(_elementwise, leaf.x, leaf, step, kernel=_threshold.prox, nonnegative=nonnegative, xp=xp)
-        for leaf in leaves
-    ]
+    return [_compiled(_prox, leaf.x, leaf, step, nonnegative=nonnegative, xp=xp) for leaf in leaves]
 
 
 def prox_elastic_net(
@@ -110,6 +107,15 @@ def _blocked(
         return kernel(*blocks, step, xp=xp)
 
     return _blocks.elementwise(with_number, arrays, xp=xp, whole=whole)
+
+
+def _prox(leaf: Leaf, step: Threshold, *, nonnegative: bool, xp: Namespace) -> Array:
+    if isinstance(step, float) and leaf.where is None and leaf.weights is None and not nonnegative:
+        t = step if leaf.factor is None else step * leaf.factor
+        p = _array.soft_threshold(leaf.x, t, xp)
+        if p is not None:
+            return p
+    return _elementwise(leaf, step, kernel=_threshold.prox, nonnegative=nonnegative, xp=xp)
 
 
 def _elementwise(

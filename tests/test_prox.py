@@ -50,6 +50,20 @@ def test_prox_of_special_values(library):
     assert np.array_equal(p, [inf, 0, nan, 0, 0, 0.5, 0], equal_nan=True)
 
 
+@pytest.mark.parametrize("t", [0.0, 1e-310, 1e-40, 0.3, 1.0])
+def test_results_are_those_of_the_formula_bit_for_bit(library, t):
+    """Of any length and stride, which decide on how a library's own threshold is worked."""
+    for dtype in {"float32", "float64"} & set(library.dtypes):
+        x = np.random.default_rng(9).standard_normal(1003).astype(dtype)
+        x[:6] = [nan, inf, -inf, -0.0, 1.0, -1.0]
+        exact = np.sign(x) * np.maximum(np.abs(x) - x.dtype.type(t), 0) + 0.0
+        exact[1:3] = x[1:3]
+        for part in (slice(None), slice(7), slice(64), slice(None, None, 2), slice(3, None)):
+            p = to_numpy(l1.prox(library.asarray(x)[part], t))
+            assert np.array_equal(p, exact[part], equal_nan=True)
+            prox_laws.no_negative_zeros(p)
+
+
 def test_results_too_small_for_the_dtype_are_positive_zeros(library):
     half = set(library.dtypes) & {"float16", "bfloat16"}
     if not half:
