@@ -207,9 +207,9 @@ def is_chunked(x: Array) -> bool:
     return _library(x) == "dask.array"
 
 
-def empty_like(x: Array, xp: Namespace) -> Array:
-    """Return a new contiguous array of x's shape, dtype and device, not of its subclass."""
-    return xp.empty(x.shape, dtype=x.dtype, device=device(x))
+def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
+    """Return a new contiguous array of x's shape and device, and dtype or another, not of its subclass."""
+    return xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=device(x))
 
 
 def zero(x: Array, xp: Namespace) -> Array:

@@ -111,6 +111,25 @@ def test_blocks_are_the_whole(library, name):
     assert np.allclose(p[100:110], rows, rtol=1e-6, atol=1e-6)
 
 
+def test_optimality_in_blocks_is_the_whole(library):
+    """Also where the result has another dtype than what it is made of."""
+    x = data((300, 2000))
+    x[250:], x[7, 7] = 0, nan
+    w = np.linspace(0, 2, 2000, dtype=np.float32)
+    for dtype in {"float16", "float32", "complex64"} & set(library.dtypes):
+        a, g, weights = (library.asarray(v, dtype) for v in (x, x[::-1].copy(), w))
+        if dtype == "complex64":
+            weights = library.asarray(w)
+        d = l1.subdiff_distance(a, g, 0.5, weights=weights)
+        assert d.dtype == library.asarray([0.0], "float32").dtype
+        rows = l1.subdiff_distance(a[240:260], g[240:260], 0.5, weights=weights)
+        assert np.array_equal(to_numpy(d)[240:260], to_numpy(rows))
+        assert math.isnan(float(to_numpy(l1.strength_max(a, weights=weights))))
+        rest = a[8:]
+        parts = [to_numpy(l1.strength_max(rest[i : i + 50], weights=weights)) for i in range(0, 292, 50)]
+        assert to_numpy(l1.strength_max(rest, weights=weights)) == max(parts)
+
+
 def test_steps_longer_than_a_block(library):
     x = data((300, 1100))
     rows = np.full((300, 1), 0.5, np.float32)
