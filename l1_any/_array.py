@@ -233,6 +233,17 @@ def sign(x: Array, xp: Namespace) -> Array:
     return xp.sign(x)
 
 
+def largest(
+    x: Array, xp: Namespace, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False
+) -> Array:
+    """Return the largest of real numbers, and NaN if there is one among them."""
+    m = xp.max(x, axis=axis, keepdims=keepdims)
+    if not _is_jax(x):
+        return m
+    # On a CPU, XLA's maximum of more than a few thousand elements passes over NaN.
+    return xp.where(xp.any(xp.isnan(x), axis=axis, keepdims=keepdims), xp.full_like(m, float("nan")), m)
+
+
 def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     """Soft-threshold real x by the library's own operation; None where there is none as exact and faster."""
     known = _is_torch(x) and dtype_name(x.dtype) in {"float32", "float64"}

@@ -146,7 +146,7 @@ def _strength_max(leaf: Leaf, *, xp: Namespace) -> Array:
         return _array.full((), 0, _array.result_dtype(leaf.x, xp), leaf.x, xp)
 
     def kernel(x: Array, weights: Array | None, *, xp: Namespace) -> Array:
-        return xp.max(_threshold.strengths(x, weights, leaf.factor, xp=xp))
+        return _array.largest(_threshold.strengths(x, weights, leaf.factor, xp=xp), xp)
 
     return _blocks.largest(kernel, (leaf.x, leaf.weights), xp=xp)
 
