@@ -130,7 +130,7 @@ class Delta(_OfLogprobs):
                 raise TypeError(f"`reference` must be an array here, got {type(reference).__name__}.")
             _checks.same_place(reference, lp, "reference", "logprobs", batch.xp)
             _checks.floating(reference, "reference")
-            _checks.broadcastable(reference, lp, "reference")
+            _checks.broadcastable(reference, lp, "reference", "logprobs")
         return references
 
 
@@ -150,7 +150,7 @@ def parse(target: TargetLike) -> Target:
             return Probs()
         case ("field", str() as key):
             return Field(key)
-        case ("delta", ("uniform", size)):
+        case ("delta", (str() as word, size)) if word == "uniform":  # str() first: arrays compare elementwise
             return Delta(Uniform(size))
         case ("delta", reference) if reference is not None:
             return Delta(reference)
