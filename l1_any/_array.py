@@ -99,6 +99,11 @@ def namespace(x: Array) -> Namespace:
     return compat.array_namespace(x)
 
 
+def library_name(xp: Namespace) -> str:
+    """Return the name of a namespace as users know it."""
+    return str(xp.__name__).removeprefix("array_api_compat.")
+
+
 def wrapped(xp: Namespace) -> Namespace:
     """Return array-api-compat's namespace for a library given as itself."""
     return namespace(xp.empty(0)) if xp.__name__ in {"numpy", "torch", "cupy", "dask.array"} else xp
