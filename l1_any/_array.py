@@ -101,6 +101,11 @@ def namespace(x: Array) -> Namespace:
     return compat.array_namespace(x)
 
 
+def library_name(xp: Namespace) -> str:
+    """Return the name of a namespace as users know it."""
+    return str(xp.__name__).removeprefix("array_api_compat.")
+
+
 def wrapped(xp: Namespace) -> Namespace:
     """Return array-api-compat's namespace for a library given as itself."""
     name = getattr(xp, "__name__", None)
@@ -229,7 +234,7 @@ def sign(x: Array, xp: Namespace) -> Array:
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
         s = torch.sign(x)
-        if records_gradient(x):  # with a derivative of 0, which that of clamp is not
+        if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
             return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
         return torch.clamp(x, s, s)  # s but for NaN, which clamp lets through
     return xp.sign(x)

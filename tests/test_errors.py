@@ -51,7 +51,7 @@ class TestEveryFunction:
 
     @pytest.mark.parametrize("weights", ["1", True, 1j, [1.0]])
     def test_weight_of_another_type(self, x, function, weights):
-        refused(TypeError, "`weights` must be a number", function, x, weights=weights)
+        refused(TypeError, "`weights` must be a number or an array, got", function, x, weights=weights)
 
     def test_shapes(self, library, x, function):
         for shape in [(2,), (4, 2, 3), (2, 4)]:
@@ -114,7 +114,10 @@ def test_another_library(library, x):
         lambda: l1.value(x, where=other > 0),
         lambda: l1.value(x, weights=other),
     ):
-        with pytest.raises(TypeError, match=r"`(x|where|weights)` must be of one array library with `x`"):
+        with pytest.raises(
+            TypeError,
+            match=r"`(x|where|weights)` must be of the library of (`x`|the first array), .*, got numpy",
+        ):
             call()
 
 
@@ -125,7 +128,7 @@ def test_another_device(library, x):
     other = xp.ones((2, 3), dtype=xp.float32, device=elsewhere)
     for kwargs in ({"where": other > 0}, {"weights": other}):
         refused(ValueError, r"must be on the device of `x`, .*, got", l1.value, x, **kwargs)
-    refused(ValueError, r"`x` must be on the device of `x`", l1.value, [x, other])
+    refused(ValueError, "`x` must be on the device of the first array", l1.value, [x, other])
 
 
 @pytest.mark.only("numpy")
