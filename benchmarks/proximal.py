@@ -7,11 +7,11 @@ import argparse
 import functools
 import importlib.util
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from _measure import interleaved, ratio
 from rich.console import Console
 from rich.table import Table
 
@@ -101,18 +101,6 @@ def jax_ways(x: np.ndarray, rows: np.ndarray) -> Iterator[list[Way]]:
 LIBRARIES = {"numpy": numpy_ways, "torch": torch_ways, "jax": jax_ways}
 
 
-def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
-    """Return the seconds of each run in each round, after a first round that does not count."""
-    times: list[list[float]] = [[] for _ in runs]
-    for round_ in range(rounds + 1):
-        for run, seconds in zip(runs, times, strict=True):
-            start = time.perf_counter()
-            run()
-            if round_:
-                seconds.append(time.perf_counter() - start)
-    return times
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -139,9 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for ways in LIBRARIES[name](x, rows):
             times = interleaved([way.run for way in ways], args.rounds)
             for way, seconds in zip(ways, times, strict=True):
-                ratio = statistics.median(a / b for a, b in zip(times[0], seconds, strict=True))
                 ms = statistics.median(seconds) * 1e3
-                table.add_row(way.library, way.name, f"{ms:.1f}", f"{ratio:.2f}")
+                table.add_row(way.library, way.name, f"{ms:.1f}", f"{ratio(times[0], seconds):.2f}")
             table.add_section()
     Console().print(table)
 

@@ -101,6 +101,11 @@ def namespace(x: Array) -> Namespace:
     return compat.array_namespace(x)
 
 
+def library_name(xp: Namespace) -> str:
+    """Return the name of a namespace as users know it."""
+    return str(getattr(xp, "__name__", type(xp).__name__)).removeprefix("array_api_compat.")
+
+
 def wrapped(xp: Namespace) -> Namespace:
     """Return array-api-compat's namespace for a library given as itself."""
     name = getattr(xp, "__name__", None)
@@ -188,23 +193,20 @@ def widest(x: Array, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
-def summation(
-    x: Array, terms: Array, axes: tuple[int, ...], xp: Namespace
-) -> Literal["library", "halves", "tree"]:
+def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["library", "halves", "tree"]:
     """Return the way of summing terms of x that keeps to the contract's error.
 
-    XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and torch
-    in runs along that one, which matters where the terms are as wide as the accumulator.
+    XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
+    runs along that one, which matters where the terms are as wide as the accumulator.
     """
     if _is_jax(x):
         return "tree"
     wide = (
         dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
     )
-    if not wide or not axes or (_is_torch(x) and not _is_plain_tensor(x)):
-        return "library"  # under torch.compile, left to fuse
-    pairwise = _is_numpy(xp) and (len(axes) == x.ndim or (axes == (x.ndim - 1,) and terms.flags.c_contiguous))
-    return "library" if pairwise else "halves"
+    if not wide or not axes or not is_eager_cpu(x, xp):
+        return "library"  # in parallel on a GPU; under torch.compile, left to fuse
+    return "halves"
 
 
 def is_chunked(x: Array) -> bool:
@@ -212,9 +214,9 @@ def is_chunked(x: Array) -> bool:
     return _library(x) == "dask.array"
 
 
-def empty_like(x: Array, xp: Namespace) -> Array:
-    """Return a new contiguous array of x's shape, dtype and device, not of its subclass."""
-    return xp.empty(x.shape, dtype=x.dtype, device=device(x))
+def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
+    """Return a new contiguous array of x's shape and device, and dtype or another, not of its subclass."""
+    return xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=device(x))
 
 
 def zero(x: Array, xp: Namespace) -> Array:
@@ -232,10 +234,32 @@ def sign(x: Array, xp: Namespace) -> Array:
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
         s = torch.sign(x)
-        if records_gradient(x):  # with a derivative of 0, which that of clamp is not
+        if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
             return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
         return torch.clamp(x, s, s)  # s but for NaN, which clamp lets through
     return xp.sign(x)
+
+
+def largest(
+    x: Array, xp: Namespace, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False
+) -> Array:
+    """Return the largest of real numbers, and NaN if there is one among them."""
+    m = xp.max(x, axis=axis, keepdims=keepdims)
+    if not _is_jax(x):
+        return m
+    # On a CPU, XLA's maximum of more than a few thousand elements passes over NaN.
+    return xp.where(xp.any(xp.isnan(x), axis=axis, keepdims=keepdims), xp.full_like(m, float("nan")), m)
+
+
+def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
+    """Soft-threshold real x by the library's own operation; None where there is none as exact and faster."""
+    known = _is_torch(x) and dtype_name(x.dtype) in {"float32", "float64"}
+    if not known or not is_eager_cpu(x, xp) or records_gradient(x):
+        return None
+    torch = _loaded("torch")
+    # Where torch does not vectorise, its zeros have the sign of x; in place of a pass by blocks, and still
+    # several times faster than those: each block costs a round of all threads.
+    return torch.nn.functional.softshrink(x.detach(), t).add_(0.0)
 
 
 def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:

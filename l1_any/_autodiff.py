@@ -18,9 +18,12 @@ T = TypeVar("T")
 
 
 def tied(
-    value: Callable[..., Array], gradient: Callable[..., Array], x: Array, *constants: Array | None
-) -> Array:
-    """Return ``value(x, *constants)``, whose gradient with respect to x is ``gradient(g, x, *constants)``."""
+    value: Callable[..., Any], gradient: Callable[..., Array], x: Array, *constants: Array | None
+) -> Any:  # noqa: ANN401 - an array or a tuple of arrays
+    """Return ``value(x, *constants)``, whose gradient with respect to x is ``gradient(g, x, *constants)``.
+
+    Of several arrays the gradient is that of the first, and the others are constants.
+    """
     return _torch_function().apply(value, gradient, x, *constants)
 
 
@@ -32,17 +35,20 @@ def _torch_function() -> Any:  # noqa: ANN401 - torch is not imported, so its ty
         @staticmethod
         def forward(
             ctx: Any,  # noqa: ANN401
-            value: Callable[..., Array],
+            value: Callable[..., Any],
             gradient: Callable[..., Array],
             x: Array,
             *constants: Array | None,
-        ) -> Array:
+        ) -> Any:  # noqa: ANN401
             ctx.gradient = gradient
             ctx.save_for_backward(x, *constants)
-            return value(x, *constants)
+            out = value(x, *constants)
+            if isinstance(out, tuple):
+                ctx.mark_non_differentiable(*out[1:])
+            return out
 
         @staticmethod
-        def backward(ctx: Any, g: Array) -> tuple[Array | None, ...]:  # noqa: ANN401
+        def backward(ctx: Any, g: Array, *_: Array) -> tuple[Array | None, ...]:  # noqa: ANN401
             x, *constants = ctx.saved_tensors
             return (None, None, ctx.gradient(g, x, *constants), *(None for _ in constants))
 

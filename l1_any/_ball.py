@@ -86,7 +86,7 @@ def _greatest_ratio(
         squares = _array.cumulative_sum(xp.take_along_axis(w * w, order, axis=axis), axis, dtype, xp)
         squares = xp.where(squares == 0, xp.ones_like(squares), squares)
     ratios = (_array.cumulative_sum(ordered, axis, dtype, xp) - radius) / squares
-    return xp.max(ratios, axis=axis, keepdims=True)
+    return _array.largest(ratios, xp, axis=axis, keepdims=True)
 
 
 def _sum(terms: Array, chosen: Array, *, axis: int, xp: Namespace) -> Array:

@@ -6,19 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _array, _chunks
-from ._typing import Array, Namespace
+from ._typing import Array, DType, Namespace
 
 Arrays = tuple[Array, ...]
 """An array, and others or None that broadcast to it."""
 
-Kernel = Callable[..., Array]
+Kernel = Callable[..., Any]
 
 
-def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
+def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Any:  # noqa: ANN401
     """Run a reduction over blocks.
 
-    ``kernel(*arrays, axes=, keepdims=, xp=)`` returns sums along the axes. A library that is traced or not on
-    the CPU gets the arrays whole, a lazy one chunk by chunk.
+    ``kernel(*arrays, axes=, keepdims=, xp=)`` returns sums along the axes: one, or for arrays that are not lazy
+    a tuple of several. A library that is traced or not on the CPU gets the arrays whole, a lazy one chunk by
+    chunk.
     """
     x = arrays[0]
     if _array.is_chunked(x):
@@ -29,26 +30,49 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
         return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
-    total = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _aligned(arrays, xp), axes, xp)
+    totals = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _aligned(arrays, xp), axes, xp)
     if keepdims:
-        return total
-    return xp.reshape(total, tuple(n for axis, n in enumerate(x.shape) if axis not in axes))
+        return totals
+    kept = tuple(n for axis, n in enumerate(x.shape) if axis not in axes)
+    if isinstance(totals, tuple):
+        return tuple(xp.reshape(total, kept) for total in totals)
+    return xp.reshape(totals, kept)
 
 
-def elementwise(kernel: Kernel, arrays: Arrays, *, xp: Namespace, whole: tuple[int, ...] = ()) -> Array:
+def elementwise(
+    kernel: Kernel,
+    arrays: Arrays,
+    *,
+    xp: Namespace,
+    whole: tuple[int, ...] = (),
+    dtype: DType | None = None,
+) -> Array:
     """Run ``kernel(*arrays, xp=)``, which returns an array like the first, without temporaries of its size.
 
-    Along the axes in ``whole``, which are elementwise no more, no block is cut.
+    Its dtype may be another. Along the axes in ``whole``, which are elementwise no more, no block is cut.
     """
     if not _in_blocks(arrays, xp):
         return kernel(*arrays, xp=xp)
-    out = _array.empty_like(arrays[0], xp)
+    out = _array.empty_like(arrays[0], xp, dtype)
 
     def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
     _fold(write, (out, *_aligned(arrays, xp)), (), xp, whole)
     return out
+
+
+def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
+    """Return the largest of what ``kernel(*arrays, xp=)`` gives, 0-d, for all blocks; NaN if there is one."""
+    if not _in_blocks(arrays, xp):
+        return kernel(*arrays, xp=xp)
+    found: list[Array] = []
+
+    def collect(*arrays: Array) -> None:
+        found.append(kernel(*arrays, xp=xp))
+
+    _fold(collect, _aligned(arrays, xp), (), xp)
+    return xp.max(xp.stack(found))
 
 
 def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
@@ -100,4 +124,10 @@ def _fold(
     )
     if low is None:
         return None
+    if isinstance(low, tuple):
+        return tuple(_together(*pair, axis, axes, xp) for pair in zip(low, high, strict=True))
+    return _together(low, high, axis, axes, xp)
+
+
+def _together(low: Array, high: Array, axis: int, axes: tuple[int, ...], xp: Namespace) -> Array:
     return low + high if axis in axes else xp.concat([low, high], axis=axis)

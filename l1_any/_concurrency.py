@@ -1,8 +1,6 @@
 """Runs the calls of a pipeline: in turn, in threads beside it, or on an event loop."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from . import _array, _autodiff
 from ._typing import Array
@@ -13,6 +11,8 @@ def run(calls: Sequence[Call], like: Array) -> list[Evaluation]:
     """Run all calls; those that were begun end before the first result or error is given."""
     if _array.is_traced(like) or not any(call.background for call in calls):
         return [call.run() for call in calls]
+    from concurrent.futures import ThreadPoolExecutor  # loads more than the package itself
+
     done: dict[int, Evaluation] = {}
     errors: list[Exception] = []
     with ThreadPoolExecutor(thread_name_prefix="l1_any") as pool:
@@ -38,6 +38,8 @@ def run(calls: Sequence[Call], like: Array) -> list[Evaluation]:
 
 async def run_async(calls: Sequence[Call], like: Array) -> list[Evaluation]:
     """Run all calls on the running event loop."""
+    import asyncio  # loads more than the package itself
+
     background = not _array.is_traced(like)
 
     async def started(call: Call) -> Evaluation:

@@ -123,7 +123,7 @@ def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
 
 def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
     """Sum along some axes, in the accumulator's dtype."""
-    way = _array.summation(like, terms, axes, xp)
+    way = _array.summation(like, axes, xp)
     if way == "library":
         axis = None if len(axes) == terms.ndim else axes
         return xp.sum(terms, axis=axis, dtype=_array.accumulator_dtype(like, xp), keepdims=keepdims)
@@ -136,9 +136,7 @@ def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, x
     elif way == "tree":
         row = _sum_by_tree(row, lengths, n, xp=xp)
     else:
-        row = _sum_by_halves(
-            row, n, _LIBRARY_TERMS if axes[0] == terms.ndim - len(axes) else _TREE_FAN_IN, xp=xp
-        )
+        row = _sum_by_halves(row, n, few=_TREE_FAN_IN if kept else _LIBRARY_TERMS, xp=xp)
     return (
         xp.reshape(row, tuple(1 if i in axes else m for i, m in enumerate(terms.shape))) if keepdims else row
     )
@@ -160,7 +158,7 @@ def _sum_by_tree(row: Array, lengths: tuple[int, ...], n: int, *, xp: Namespace)
     return xp.reshape(row, lengths)
 
 
-def _sum_by_halves(row: Array, n: int, few: int, *, xp: Namespace) -> Array:
+def _sum_by_halves(row: Array, n: int, *, few: int, xp: Namespace) -> Array:
     """Add the second half of the last axis to the first, until the library's own sum does for the few left."""
     while n > few:
         half, odd = divmod(n, 2)

@@ -34,7 +34,7 @@ def _normed(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, A
     So scaled, squares neither overflow nor vanish. In an infinite group only the infinite elements count.
     """
     x = _array.widest(x, xp)
-    largest = _array.detach(xp.max(xp.abs(x), axis=axes, keepdims=True))
+    largest = _array.largest(xp.abs(_array.detach(x)), xp, axis=axes, keepdims=True)
     one = xp.ones_like(largest)
     null, infinite = largest == 0, xp.isinf(largest)
     finite_part = x / xp.where(null | infinite, one, largest)

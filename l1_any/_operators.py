@@ -9,15 +9,12 @@ from typing import Any
 from . import _array, _ball, _blocks, _chunks, _formula, _group_formula, _threshold
 from ._reduce import Leaf
 from ._threshold import Threshold
-from ._typing import Array, Namespace
+from ._typing import Array, DType, Namespace
 
 
 def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool, xp: Namespace) -> list[Array]:
     """Soft threshold of each leaf."""
-    return [
-        _compiled(_elementwise, leaf.x, leaf, step, kernel=_threshold.prox, nonnegative=nonnegative, xp=xp)
-        for leaf in leaves
-    ]
+    return [_compiled(_prox, leaf.x, leaf, step, nonnegative=nonnegative, xp=xp) for leaf in leaves]
 
 
 def prox_elastic_net(
@@ -92,6 +89,7 @@ def _blocked(
     step: Threshold,
     *,
     whole: tuple[int, ...] = (),
+    dtype: DType | None = None,
     xp: Namespace,
 ) -> Array:
     """Run ``kernel(*arrays, step, xp=)`` in blocks, whether the step is a number or has its own elements."""
@@ -104,12 +102,21 @@ def _blocked(
                 own = own[tuple(slice(1) if axis in whole else slice(None) for axis in axes)]
             return kernel(*others, own, xp=xp)
 
-        return _blocks.elementwise(with_array, (*arrays, step), xp=xp, whole=whole)
+        return _blocks.elementwise(with_array, (*arrays, step), xp=xp, whole=whole, dtype=dtype)
 
     def with_number(*blocks: Array | None, xp: Namespace) -> Array:
         return kernel(*blocks, step, xp=xp)
 
-    return _blocks.elementwise(with_number, arrays, xp=xp, whole=whole)
+    return _blocks.elementwise(with_number, arrays, xp=xp, whole=whole, dtype=dtype)
+
+
+def _prox(leaf: Leaf, step: Threshold, *, nonnegative: bool, xp: Namespace) -> Array:
+    if isinstance(step, float) and leaf.where is None and leaf.weights is None and not nonnegative:
+        t = step if leaf.factor is None else step * leaf.factor
+        p = _array.soft_threshold(leaf.x, t, xp)
+        if p is not None:
+            return p
+    return _elementwise(leaf, step, kernel=_threshold.prox, nonnegative=nonnegative, xp=xp)
 
 
 def _elementwise(
@@ -128,12 +135,20 @@ def _elementwise(
 def _subdiff_distance(leaf: Leaf, gradient: Array, strength: Threshold, *, xp: Namespace) -> Array:
     if leaf.factor is not None:
         strength = strength * leaf.factor
-    return _threshold.subdiff_distance(leaf.x, gradient, leaf.where, leaf.weights, strength, xp=xp)
+    arrays = leaf.x, gradient, leaf.where, leaf.weights
+    dtype = _array.result_dtype(leaf.x, xp)
+    return _blocked(_threshold.subdiff_distance, arrays, strength, dtype=dtype, xp=xp)
 
 
 def _strength_max(leaf: Leaf, *, xp: Namespace) -> Array:
-    ratios = _threshold.strengths(leaf.x, leaf.weights, leaf.factor, xp=xp)
-    return xp.max(ratios) if _array.extent(ratios, tuple(range(ratios.ndim))) else _array.zero(ratios, xp)
+    every = tuple(range(leaf.x.ndim))
+    if _array.extent(leaf.x, every) == 0:
+        return _array.full((), 0, _array.result_dtype(leaf.x, xp), leaf.x, xp)
+
+    def kernel(x: Array, weights: Array | None, *, xp: Namespace) -> Array:
+        return _array.largest(_threshold.strengths(x, weights, leaf.factor, xp=xp), xp)
+
+    return _blocks.largest(kernel, (leaf.x, leaf.weights), xp=xp)
 
 
 def _joined(leaves: Sequence[Leaf], xp: Namespace) -> Leaf:

@@ -64,11 +64,19 @@ def value(
     return _run(_value, leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp, penalty=penalty)
 
 
-def sum_and_mean(
-    leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty = MAGNITUDE
-) -> tuple[Array, Array]:
-    """Both reductions of all of every leaf, from one reading; the mean of nothing is NaN."""
-    return _run(_sum_and_mean, leaves, xp=xp, penalty=penalty)  # type: ignore[no-any-return]
+class Reductions(NamedTuple):
+    """All of every leaf, reduced in both ways; the mean of nothing is NaN."""
+
+    total: Array
+    mean: Array
+    raw: Array
+    """Σ m·w·|x|, a constant."""
+    raw_mean: Array
+
+
+def reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty = MAGNITUDE) -> Reductions:
+    """Σ m·w·h(x) and Σ m·w·|x|, and their means, from one reading of arrays that hold their data."""
+    return _run(_reductions, leaves, xp=xp, penalty=penalty)  # type: ignore[no-any-return]
 
 
 def subgradient(
@@ -129,13 +137,20 @@ def _value(
     return _finished(totals, n, leaves, axes=axes, xp=xp)
 
 
-def _sum_and_mean(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> tuple[Array, Array]:
-    totals = [_leafwise(_total, leaf, axes=None, keepdims=False, xp=xp, penalty=penalty) for leaf in leaves]
+def _reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> Reductions:
+    totals = [_leafwise(_total_and_magnitude, leaf, xp=xp, penalty=penalty) for leaf in leaves]
     n = _count(leaves, axes=None, xp=xp)
-    total = _finished(totals, None, leaves, xp=xp)
-    if isinstance(n, float) and n == 0:
-        return total, _array.full((), float("nan"), total.dtype, total, xp)
-    return total, _finished(totals, n, leaves, xp=xp)
+
+    def reduced(parts: Sequence[Array]) -> tuple[Array, Array]:
+        total = _finished(list(parts), None, leaves, axes=None, xp=xp)
+        if isinstance(n, float) and n == 0:
+            return total, _array.full((), float("nan"), total.dtype, total, xp)
+        return total, _finished(list(parts), n, leaves, axes=None, xp=xp)
+
+    own, magnitudes = zip(*totals, strict=True)
+    total, mean = reduced(own)
+    raw, raw_mean = (total, mean) if penalty is MAGNITUDE else reduced(magnitudes)
+    return Reductions(total, mean, _array.detach(raw), _array.detach(raw_mean))
 
 
 def _subgradient(
@@ -186,10 +201,39 @@ _SUM_OF_SELECTED = _sum_of(_formula.count)
 
 
 def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty) -> Array:
-    reduced = _all_axes(leaf.x, axes)
     kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _sum_of(penalty.terms)
+    total = _tied(kernel, leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=penalty)
+    return total if leaf.factor is None else total * leaf.factor
 
-    def compute(*arrays: Array | None) -> Array:
+
+def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tuple[Array, Array]:
+    """Σ m·w·h(x), and Σ m·w·|x| as a constant."""
+    options = {"axes": None, "keepdims": False, "xp": xp}
+    if penalty is MAGNITUDE:
+        total = _total(leaf, penalty=penalty, **options)
+        return total, total
+    if _array.is_lazy(leaf.x):  # whoever computes both of them reads x once
+        (constant,) = _constants([leaf])
+        return _total(leaf, penalty=penalty, **options), _total(constant, penalty=MAGNITUDE, **options)
+    sum_of_terms = _sum_of(penalty.terms)
+
+    def kernel(x: Array, *others: Array | None, **options: Any) -> tuple[Array, Array]:  # noqa: ANN401
+        magnitude = _SUM_OF_MAGNITUDES(_array.detach(x), *others, **options)
+        return sum_of_terms(x, *others, **options), _array.detach(magnitude)
+
+    totals = _tied(kernel, leaf, penalty=penalty, **options)
+    if leaf.factor is not None:
+        totals = tuple(total * leaf.factor for total in totals)
+    return totals  # type: ignore[no-any-return]
+
+
+def _tied(
+    kernel: _blocks.Kernel, leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty
+) -> Any:  # noqa: ANN401 - what the kernel returns
+    """Sum in blocks, with the penalty's gradient where torch records."""
+    reduced = _all_axes(leaf.x, axes)
+
+    def compute(*arrays: Array | None) -> Any:  # noqa: ANN401
         return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
@@ -198,10 +242,8 @@ def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Pe
 
     arrays = leaf.x, leaf.where, leaf.weights
     if _array.records_gradient(leaf.x) and not _array.records_gradient(leaf.weights):
-        total = _autodiff.tied(compute, gradient, *arrays)
-    else:
-        total = compute(*arrays)
-    return total if leaf.factor is None else total * leaf.factor
+        return _autodiff.tied(compute, gradient, *arrays)
+    return compute(*arrays)
 
 
 def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Penalty) -> Array:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import _array, _checks, _formula, _reduce, _tree, targets
-from ._reduce import MAGNITUDE, Leaf, Penalty
+from ._reduce import Leaf, Penalty
 from ._typing import Array, ArrayTree, Namespace, Reduction
 from .data import Batch
 
@@ -83,14 +83,8 @@ class TargetRegularizer:
         -inf against a finite reference is +inf, and -inf against -inf is NaN unless masked out.
         """
         _, leaves, xp = self._select(data, logprobs)
-        penalty = self._penalty()
-        total, mean = raw, raw_mean = _reduce.sum_and_mean(leaves, xp=xp, penalty=penalty)
-        if penalty is not MAGNITUDE:
-            raw, raw_mean = _reduce.sum_and_mean(
-                [leaf._replace(x=_array.detach(leaf.x)) for leaf in leaves], xp=xp
-            )
-        metrics = {"l1_raw": _array.detach(raw), "l1_mean": _array.detach(raw_mean)}
-        return mean if self._mean else total, metrics
+        found = _reduce.reductions(leaves, xp=xp, penalty=self._penalty())
+        return found.mean if self._mean else found.total, {"l1_raw": found.raw, "l1_mean": found.raw_mean}
 
     def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:  # noqa: ANN401
         r"""Return the derivative of the penalty with respect to ``logprobs``.
@@ -155,7 +149,8 @@ class TargetRegularizer:
         batch = Batch.of(data, logprobs)
         target: Any = self.target
         source = target.source(batch)
-        arrays, structure = _tree.flatten(source, "x")
+        name = f"data[{target.key!r}]" if isinstance(target, targets.Field) else "logprobs"
+        arrays, structure = _tree.flatten(source, name)
         single = structure is _tree.LEAF
         where, weights = self.where, self.weights
         if isinstance(where, str):
@@ -163,7 +158,7 @@ class TargetRegularizer:
             where = _tree.unflatten(structure, masks)
         if isinstance(weights, str):
             weights = _tree.unflatten(structure, batch.numbers(weights, arrays, single=single))
-        leaves, _, xp = _checks.leaves(source, where, weights, batch.xp)
+        leaves, _, xp = _checks.leaves(source, where, weights, batch.xp, name)
         if self._mean:
             _checks.not_empty(leaves, None)
         return _Selection(batch, target.apply(leaves, batch), xp)

@@ -105,12 +105,13 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is for a library that was not asked for: the run would only skip it."""
+    """Leave out what is for a library or device that was not asked for: the run would only skip it."""
     names = {b.name for b in requested(config)}
     out, kept = [], []
     for item in items:
         marker = item.get_closest_marker("only")
-        unasked = marker and not names & set(marker.args)
+        elsewhere = config.getoption("device") != "cuda" and item.get_closest_marker("gpu")
+        unasked = elsewhere or (marker and not names & set(marker.args))
         (out if unasked else kept).append(item)
     config.hook.pytest_deselected(items=out)
     items[:] = kept
@@ -124,6 +125,12 @@ def pytest_report_header(config):
 def library(request):
     with request.param.backend.mode(request.param.variant):
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def chosen_libraries(pytestconfig):
+    """All libraries and devices of this run, for tests that hold them against each other."""
+    return libraries(pytestconfig)
 
 
 @pytest.fixture

@@ -75,4 +75,4 @@ def test_torch_value_and_backward(library):
     without_graph, with_graph, backward = peaks(TORCH)
     assert without_graph <= 16 * MIB
     assert with_graph <= 16 * MIB
-    assert backward <= 16 * MIB
+    assert backward <= 32 * MIB  # of an array of 244 MiB: the temporaries of a few blocks

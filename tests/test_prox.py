@@ -50,6 +50,20 @@ def test_prox_of_special_values(library):
     assert np.array_equal(p, [inf, 0, nan, 0, 0, 0.5, 0], equal_nan=True)
 
 
+@pytest.mark.parametrize("t", [0.0, 1e-310, 1e-40, 0.3, 1.0])
+def test_results_are_those_of_the_formula_bit_for_bit(library, t):
+    """Of any length and stride, which decide on how a library's own threshold is worked."""
+    for dtype in {"float32", "float64"} & set(library.dtypes):
+        x = np.random.default_rng(9).standard_normal(1003).astype(dtype)
+        x[:6] = [nan, inf, -inf, -0.0, 1.0, -1.0]
+        exact = np.sign(x) * np.maximum(np.abs(x) - x.dtype.type(t), 0) + 0.0
+        exact[1:3] = x[1:3]
+        for part in (slice(None), slice(7), slice(64), slice(None, None, 2), slice(3, None)):
+            p = to_numpy(l1.prox(library.asarray(x)[part], t))
+            assert np.array_equal(p, exact[part], equal_nan=True)
+            prox_laws.no_negative_zeros(p)
+
+
 def test_results_too_small_for_the_dtype_are_positive_zeros(library):
     half = set(library.dtypes) & {"float16", "bfloat16"}
     if not half:
@@ -97,6 +111,24 @@ def test_blocks_are_the_whole(library, name):
     assert np.allclose(p[100:110], rows, rtol=1e-6, atol=1e-6)
 
 
+def test_optimality_in_blocks_is_the_whole(library):
+    """Also where the result has another dtype than what it is made of."""
+    x = data((300, 2000))
+    x[250:], x[7, 7] = 0, nan
+    w = np.linspace(0, 2, 2000, dtype=np.float32)
+    for dtype in {"float16", "float32", "complex64"} & set(library.dtypes):
+        a, g, weights = (library.asarray(v, dtype) for v in (x, x[::-1].copy(), w))
+        if dtype == "complex64":
+            weights = library.asarray(w)
+        d = l1.subdiff_distance(a, g, 0.5, weights=weights)
+        assert d.dtype == library.asarray([0.0], "float32").dtype
+        rows = l1.subdiff_distance(a[240:260, :], g[240:260, :], 0.5, weights=weights)
+        assert np.allclose(to_numpy(d)[240:260], to_numpy(rows), rtol=3e-7, atol=1e-6)
+        assert math.isnan(float(to_numpy(l1.strength_max(a, weights=weights))))
+        parts = [to_numpy(l1.strength_max(a[i : i + 73, :], weights=weights)) for i in range(8, 300, 73)]
+        assert np.isclose(to_numpy(l1.strength_max(a[8:, :], weights=weights)), max(parts), rtol=3e-7)
+
+
 def test_steps_longer_than_a_block(library):
     x = data((300, 1100))
     rows = np.full((300, 1), 0.5, np.float32)
@@ -119,6 +151,19 @@ def test_vectors_that_are_not_finite(library):
     assert np.array_equal(g[:2], [[inf, 1, 0], [nan, nan, nan]], equal_nan=True)
     s = to_numpy(l1.group_subgradient(x, axis=1))
     assert np.array_equal(s[:2], [[1, 0, 0], [nan, nan, nan]], equal_nan=True)
+
+
+def test_nan_in_long_vectors(library):
+    """Where XLA's maximum would pass over it."""
+    x = data((2, 20_000))
+    x[0, 3] = nan
+    a = library.asarray(x)
+    for p in (l1.project(a, 1.0, axis=1), l1.prox_max(a, 1.0, axis=1), l1.prox_group(a, 1.0, axis=1)):
+        assert np.isnan(to_numpy(p)).all(axis=1).tolist() == [True, False]
+    assert np.isnan(to_numpy(l1.project(a, 1.0))).all()
+    alone = library.asarray(np.where(np.isnan(x), x, 0))
+    assert np.isnan(to_numpy(l1.group_value(alone, axis=1)))
+    assert np.isnan(to_numpy(l1.strength_max([a[1, :], a[0, :]])))
 
 
 def test_groups_whose_squares_leave_the_dtype(library):

@@ -74,6 +74,12 @@ def test_masks_and_weights_as_arrays_and_fields(library):
         close(reg.subgradient_norm(data, lp), math.hypot(0.5, 2))
 
 
+def test_a_list_of_two_references_is_no_uniform(library):
+    logprobs = [library.asarray([-1.0, -2.0], "float32"), library.asarray([-3.0, -4.0], "float32")]
+    reg = l1.L1Regularizer(("delta", logprobs))
+    assert number(reg.compute(None, logprobs)[0]) == 0
+
+
 @pytest.mark.parametrize(
     ("target", "penalty", "gradient"),
     [
@@ -156,6 +162,48 @@ def test_metrics_are_constants_and_fields_differentiable(library):
     assert not metrics["l1_raw"].requires_grad
     penalty.backward()
     assert field.grad.tolist() == [1, -1]
+
+
+class Counted(np.ndarray):
+    """Counts how often it is cut."""
+
+    cuts = 0
+
+    def __getitem__(self, key):
+        Counted.cuts += 1
+        return super().__getitem__(key)
+
+
+@pytest.mark.only("numpy")
+@pytest.mark.parametrize("masked", [False, True])
+def test_metrics_come_from_the_pass_that_makes_the_penalty(library, masked):
+    lp = -np.ones(2_000_000, "float32")
+    where = library.bool(lp < 0) if masked else None
+    cuts = []
+    for reg in (l1.L1Regularizer(where=where), l1.SoftL1Regularizer(0.5, where=where)):
+        Counted.cuts = 0
+        metrics = reg.compute(None, lp.view(Counted))[1]
+        assert number(metrics["l1_raw"]) == lp.size
+        cuts.append(Counted.cuts)
+    assert cuts[0] == cuts[1] > 1
+
+
+def test_a_soft_penalty_of_several_blocks(library):
+    lp = np.random.default_rng(1).standard_normal((700, 1100)).astype("float32")
+    mask = lp > -1
+    reg = l1.SoftL1Regularizer(0.5, reduce="mean", where=library.bool(mask), weights=2.0)
+    x = library.asarray(lp)
+    if library.name == "torch":
+        x.requires_grad_()
+    penalty, metrics = reg.compute(None, x)
+    a = np.abs(lp[mask].astype(float))
+    close(penalty, 2 * np.where(a <= 0.5, a * a, a - 0.25).mean())
+    close(metrics["l1_raw"], 2 * a.sum(), rtol=2e-7)
+    close(metrics["l1_mean"], 2 * a.mean())
+    if library.name == "torch":
+        assert not metrics["l1_raw"].requires_grad
+        penalty.backward()
+        np.testing.assert_array_equal(to_numpy(x.grad), to_numpy(reg.subgradient(None, x)))
 
 
 @pytest.mark.parametrize(

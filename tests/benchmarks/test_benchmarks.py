@@ -89,6 +89,15 @@ def test_idioms_prints_what_is_right_beside_what_is_wrong():
     assert [cell.strip() for cell in line.strip("│").split("│")][1:] == ["-128", "128", "200 %", "128"]
 
 
+def test_proximal_times_each_way_beside_the_usual_one():
+    printed = command("proximal.py", "--library", "numpy", "--size", "1000", "--rows", "2", "--rounds", "2")
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in printed.splitlines()]
+    ways = {row[1]: row[3] for row in rows if row[0] == "numpy"}
+    assert len(ways) == 4
+    assert ways["np.sign(x) * np.maximum(np.abs(x) - t, 0)"] == "1.00"
+    assert float(ways["l1.prox(x, t)"]) > 0
+
+
 def test_exact_sum_is_exact(measure):
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.standard_normal(1000) * 2.0 ** rng.integers(-900, 900, 1000), [0.0, 5e-324]])

@@ -1,5 +1,8 @@
 """The operators against the libraries that have some of them."""
 
+import importlib
+import warnings
+
 import numpy as np
 import pytest
 
@@ -16,6 +19,27 @@ def test_optax_projection(library, radius):
     x = library.asarray(np.random.default_rng(5).standard_normal((20, 50)), dtype)
     peer = jax.vmap(lambda row: optax.projections.projection_l1_ball(row, radius))(x)
     assert np.allclose(l1.project(x, radius, axis=1), peer, rtol=1e-5, atol=2e-6)
+
+
+@pytest.fixture(scope="module")
+def jaxopt():
+    with warnings.catch_warnings():  # of its being maintained no more
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return importlib.import_module("jaxopt")
+
+
+@pytest.mark.only("jax")
+@pytest.mark.parametrize("step", [0.0, 0.5, 3.0])
+def test_jaxopt_prox(library, jaxopt, step):
+    x = library.asarray(np.random.default_rng(8).standard_normal((20, 50)), "float32")
+    for ours, peer in (
+        (l1.prox(x, step), jaxopt.prox.prox_lasso(x, step)),
+        (l1.prox(x, step, nonnegative=True), jaxopt.prox.prox_non_negative_lasso(x, step)),
+        (l1.prox_elastic_net(x, step, l1_ratio=0.5), jaxopt.prox.prox_elastic_net(x, (0.5 * step, 1.0))),
+        (l1.prox_group(x, step, axis=None), jaxopt.prox.prox_group_lasso(x, step)),
+        (l1.project(x, 1 + step), jaxopt.projection.projection_l1_ball(x.ravel(), 1 + step).reshape(x.shape)),
+    ):
+        np.testing.assert_allclose(ours, peer, rtol=1e-5, atol=2e-6)
 
 
 @pytest.mark.only("torch")
