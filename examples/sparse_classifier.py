@@ -121,7 +121,9 @@ def plot(results, file):
     others.legend(loc="upper left", fontsize="small")
     zeros.invert_yaxis()
     zeros.set(xlim=(0, 119), xlabel="weights that are exactly zero [%]")
-    others.set(xscale="log", yscale="log", xlabel="magnitude of the others", ylabel="weights")
+    others.set(
+        xscale="log", yscale="log", ylim=(0.7, 1e6), xlabel="magnitude of the others", ylabel="weights"
+    )
     figure.savefig(file)
     plt.close(figure)
 

@@ -80,6 +80,8 @@ def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
     if _library(x) == "numpy" and isinstance(x, np.ma.MaskedArray):
         return "a NumPy masked array; pass x.data and where=~x.mask"
+    if _library(x) == "numpy" and isinstance(x, np.matrix):
+        return "a NumPy matrix; pass np.asarray(x)"
     if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
     return None
@@ -99,9 +101,15 @@ def namespace(x: Array) -> Namespace:
     return compat.array_namespace(x)
 
 
+def library_name(xp: Namespace) -> str:
+    """Return the name of a namespace as users know it."""
+    return str(xp.__name__).removeprefix("array_api_compat.")
+
+
 def wrapped(xp: Namespace) -> Namespace:
     """Return array-api-compat's namespace for a library given as itself."""
-    return namespace(xp.empty(0)) if xp.__name__ in {"numpy", "torch", "cupy", "dask.array"} else xp
+    name = getattr(xp, "__name__", None)
+    return namespace(xp.empty(0)) if name in {"numpy", "torch", "cupy", "dask.array"} else xp
 
 
 def as_array(x: Array) -> Array:
@@ -188,8 +196,8 @@ def widest(x: Array, xp: Namespace) -> Array:
 def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["library", "halves", "tree"]:
     """Return the way of summing terms of x that keeps to the contract's error.
 
-    XLA adds runs of numbers one by one. So do others along any but the last axis, and torch in runs along that
-    one, which matters where the terms are as wide as the accumulator.
+    XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
+    runs along that one, which matters where the terms are as wide as the accumulator.
     """
     if _is_jax(x):
         return "tree"
@@ -198,8 +206,7 @@ def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["librar
     )
     if not wide or not axes or not is_eager_cpu(x, xp):
         return "library"  # in parallel on a GPU; under torch.compile, left to fuse
-    pairwise = _is_numpy(xp) and (len(axes) == x.ndim or axes == (x.ndim - 1,))
-    return "library" if pairwise else "halves"
+    return "halves"
 
 
 def is_chunked(x: Array) -> bool:
@@ -227,7 +234,7 @@ def sign(x: Array, xp: Namespace) -> Array:
     if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
         s = torch.sign(x)
-        if records_gradient(x):  # with a derivative of 0, which that of clamp is not
+        if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
             return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
         return torch.clamp(x, s, s)  # s but for NaN, which clamp lets through
     return xp.sign(x)
@@ -274,8 +281,12 @@ def cumulative_sum(x: Array, axis: int, dtype: DType, xp: Namespace) -> Array:
 def extent(x: Array, axes: tuple[int, ...]) -> int | None:
     """Return the number of elements along some axes, or None where a lazy library does not know it."""
     lengths = [x.shape[axis] for axis in axes]
-    known = all(length is not None and not math.isnan(length) for length in lengths)
-    return math.prod(lengths) if known else None
+    return math.prod(lengths) if all(map(is_known, lengths)) else None
+
+
+def is_known(length: float | None) -> bool:
+    """Whether the length of an axis is known: in the standard's words it is None where not, in Dask's NaN."""
+    return not isinstance(length, float | None)
 
 
 def _is_plain_tensor(x: Array) -> bool:
@@ -283,9 +294,10 @@ def _is_plain_tensor(x: Array) -> bool:
     torch = _loaded("torch")
     if torch.compiler.is_compiling() or type(x) not in (torch.Tensor, torch.nn.Parameter):
         return False
-    # The one test for torch.func's wrappers; were it to go, every tensor would count as traced.
-    transformed = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", lambda _: True)  # noqa: SLF001
-    if transformed(x) or x.is_meta or torch.jit.is_tracing():
+    # Within torch.func also a tensor that is not wrapped may meet one that is: a mask, weights, the n of a mean.
+    # The one test for it; were it to go, every tensor would count as traced.
+    transforming = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)  # noqa: SLF001
+    if transforming() or x.is_meta or torch.jit.is_tracing():
         return False
     return torch.autograd.forward_ad.unpack_dual(x).tangent is None
 

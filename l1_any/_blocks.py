@@ -76,9 +76,14 @@ def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
 
 
 def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
-    """Whether the arrays are large and can be read, with no graph being recorded, as we please."""
+    """Whether the arrays are large, and plain."""
     if not math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS:  # false as well for a shape that is not known
         return False
+    return are_plain(arrays, xp)
+
+
+def are_plain(arrays: Arrays, xp: Namespace) -> bool:
+    """Whether the arrays can be read and written as we please, with no graph being recorded."""
     return all(a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
 
 

@@ -9,11 +9,13 @@ from . import _array, _tree
 from ._reduce import Leaf
 from ._typing import Array, ArrayTree, Axis, Namespace
 
+_NUMBER_OR_ARRAY = "a number or an array"
 
-def number(value: Any, name: str) -> float:  # noqa: ANN401
+
+def number(value: Any, name: str, accepted: str = "a number") -> float:  # noqa: ANN401
     """Return a strength, step, radius or weight as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"`{name}` must be a number, got {type(value).__name__}.")
+        raise TypeError(f"`{name}` must be {accepted}, got {type(value).__name__}.")
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}.")
     return float(value)
@@ -39,7 +41,7 @@ def step(
     The array broadcasts to x's shape, with length 1 along the reduced axes.
     """
     if isinstance(value, int | float) or not _array.is_array(value):
-        return number(value, name)
+        return number(value, name, _NUMBER_OR_ARRAY)
     value = _array.as_array(value)
     same_place(value, x, name, "x", xp)
     real_floating(value, name)
@@ -149,21 +151,19 @@ def leaves(
     where: Any,  # noqa: ANN401
     weights: Any,  # noqa: ANN401
     xp: Namespace | None,
+    name: str = "x",
 ) -> tuple[list[Leaf], _tree.Structure, Namespace]:
     """Return the arrays of x with their masks and weights, the structure they came in, their namespace."""
-    arrays, structure = _tree.flatten(x, "x")
-    xp = one_namespace(arrays, "x", xp)
+    arrays, structure = _tree.flatten(x, name)
+    xp = one_namespace(arrays, name, xp)
     if structure is _tree.LEAF:
         masks, factors = [where], [weights]
     else:
-        masks = _tree.match(where, structure, "where", "x")
+        masks = _tree.match(where, structure, "where", name)
         alike = isinstance(weights, int | float)
-        factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", "x")
-    return (
-        [_leaf(array, mask, weight, xp) for array, mask, weight in zip(arrays, masks, factors, strict=True)],
-        structure,
-        xp,
-    )
+        factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", name)
+    rows = zip(arrays, masks, factors, strict=True)
+    return [_leaf(array, mask, weight, name, xp) for array, mask, weight in rows], structure, xp
 
 
 def one_namespace(arrays: Sequence[Array], name: str, xp: Namespace | None = None) -> Namespace:
@@ -173,7 +173,8 @@ def one_namespace(arrays: Sequence[Array], name: str, xp: Namespace | None = Non
     first = arrays[0]
     found = _array.namespace(first)
     if xp is not None and _array.wrapped(xp) is not found:
-        raise TypeError(f"`xp` must be the namespace of `{name}`, {found.__name__}, got {xp.__name__}.")
+        got = _array.library_name(xp)
+        raise TypeError(f"`xp` must be the namespace of `{name}`, {_array.library_name(found)}, got {got}.")
     for array in arrays:
         floating(array, name)
         if array is not first:
@@ -211,41 +212,43 @@ def real(leaves: Sequence[Leaf], why: str) -> None:
 
 def same_place(a: Array, x: Array, name: str, of: str, xp: Namespace) -> None:
     """Refuse an array of another library or device than x."""
+    whose = "the first array" if name == of else f"`{of}`"
     if _array.namespace(a) is not xp:
-        got = _array.namespace(a).__name__
-        raise TypeError(f"`{name}` must be of one array library with `{of}`, {xp.__name__}, got {got}.")
+        library, got = _array.library_name(xp), _array.library_name(_array.namespace(a))
+        raise TypeError(f"`{name}` must be of the library of {whose}, {library}, got {got}.")
     here, there = _array.devices(x), _array.devices(a)
     if here is not None and there is not None and here != there:
-        raise ValueError(f"`{name}` must be on the device of `{of}`, {here}, got {there}.")
+        raise ValueError(f"`{name}` must be on the device of {whose}, {here}, got {there}.")
 
 
-def broadcastable(a: Array, x: Array, name: str) -> None:
+def broadcastable(a: Array, x: Array, name: str, of: str = "x") -> None:
     """Refuse a shape that does not broadcast to x's own."""
-    _broadcastable(a, tuple(x.shape), name)
+    _broadcastable(a, tuple(x.shape), name, of)
 
 
-def _broadcastable(a: Array, to: tuple[int, ...], name: str) -> None:
+def _broadcastable(a: Array, to: tuple[int, ...], name: str, of: str = "x") -> None:
     shape = tuple(a.shape)
-    if len(shape) > len(to) or any(n not in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False)):
-        raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `x`, got shape {shape}.")
+    pairs = zip(shape[::-1], to[::-1], strict=False)
+    if len(shape) > len(to) or any(all(map(_array.is_known, (n, m))) and n not in (1, m) for n, m in pairs):
+        raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `{of}`, got shape {shape}.")
 
 
-def _leaf(x: Array, where: Any, weights: Any, xp: Namespace) -> Leaf:  # noqa: ANN401
+def _leaf(x: Array, where: Any, weights: Any, name: str, xp: Namespace) -> Leaf:  # noqa: ANN401
     if where is not None:
         if not _array.is_array(where):
             raise TypeError(f"`where` must be a boolean array or None, got {type(where).__name__}.")
-        same_place(where, x, "where", "x", xp)
+        same_place(where, x, "where", name, xp)
         if not _array.is_boolean(where):
             got = _array.dtype_name(where.dtype)
             raise TypeError(
                 f"`where` must have the boolean dtype, got {got}; compare first, as in `where != 0`."
             )
-        broadcastable(where, x, "where")
+        broadcastable(where, x, "where", name)
     if weights is None:
         return Leaf(x, where)
-    if not _array.is_array(weights):
-        return Leaf(x, where, factor=number(weights, "weights"))
-    same_place(weights, x, "weights", "x", xp)
+    if isinstance(weights, int | float) or not _array.is_array(weights):
+        return Leaf(x, where, factor=number(weights, "weights", _NUMBER_OR_ARRAY))
+    same_place(weights, x, "weights", name, xp)
     real_floating(weights, "weights")
-    broadcastable(weights, x, "weights")
+    broadcastable(weights, x, "weights", name)
     return Leaf(x, where, weights)

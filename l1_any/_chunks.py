@@ -44,9 +44,9 @@ def elementwise(
 
 def _in_chunks_of(x: Array, a: Array) -> Array:
     """Return a with x's chunks, which `map_blocks` takes for granted; what is unknown is left as it is."""
-    if _array.extent(x, tuple(range(x.ndim))) is None or _array.extent(a, tuple(range(a.ndim))) is None:
-        return a
-    return _dask().broadcast_to(a, x.shape).rechunk(x.chunks)
+    first = x.ndim - a.ndim
+    alike = [i for i, n in enumerate(a.shape) if n == x.shape[first + i]]  # no length that is unknown
+    return a.rechunk({i: x.chunks[first + i] for i in alike})
 
 
 def _dask() -> Any:  # noqa: ANN401 - a module that is never imported from here

@@ -132,13 +132,11 @@ def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, x
     n = math.prod(terms.shape[axis] for axis in axes)
     row = xp.reshape(xp.permute_dims(_array.widest(terms, xp), (*kept, *axes)), (*lengths, n))
     if n == 0:
-        row = _array.full(lengths, 0, row.dtype, row, xp)
+        row = xp.sum(row, axis=-1, dtype=row.dtype)  # no constant, which JAX would put on its default device
     elif way == "tree":
         row = _sum_by_tree(row, lengths, n, xp=xp)
     else:
-        row = _sum_by_halves(
-            row, n, _LIBRARY_TERMS if axes[0] == terms.ndim - len(axes) else _TREE_FAN_IN, xp=xp
-        )
+        row = _sum_by_halves(row, n, few=_TREE_FAN_IN if kept else _LIBRARY_TERMS, xp=xp)
     return (
         xp.reshape(row, tuple(1 if i in axes else m for i, m in enumerate(terms.shape))) if keepdims else row
     )
@@ -160,14 +158,15 @@ def _sum_by_tree(row: Array, lengths: tuple[int, ...], n: int, *, xp: Namespace)
     return xp.reshape(row, lengths)
 
 
-def _sum_by_halves(row: Array, n: int, few: int, *, xp: Namespace) -> Array:
+def _sum_by_halves(row: Array, n: int, *, few: int, xp: Namespace) -> Array:
     """Add the second half of the last axis to the first, until the library's own sum does for the few left."""
     while n > few:
         half, odd = divmod(n, 2)
         folded = row[..., :half] + row[..., half : 2 * half]
         row = xp.concat([folded, row[..., 2 * half :]], axis=-1) if odd else folded
         n = half + odd
-    return xp.sum(row, axis=-1, dtype=row.dtype)
+    by_rows = xp.reshape(xp.reshape(row, (math.prod(row.shape),)), row.shape)  # neighbours in memory
+    return xp.sum(by_rows, axis=-1, dtype=row.dtype)
 
 
 def _in_pairs(terms: list[Array]) -> Array:

@@ -134,7 +134,7 @@ def _value(
     options = {"axes": axes, "keepdims": keepdims, "xp": xp, "penalty": penalty}
     totals = [_leafwise(_total, leaf, **options) for leaf in leaves]
     n = _count(leaves, axes=axes, xp=xp) if mean else None
-    return _finished(totals, n, leaves, xp=xp)
+    return _finished(totals, n, leaves, axes=axes, xp=xp)
 
 
 def _reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> Reductions:
@@ -142,10 +142,10 @@ def _reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> R
     n = _count(leaves, axes=None, xp=xp)
 
     def reduced(parts: Sequence[Array]) -> tuple[Array, Array]:
-        total = _finished(list(parts), None, leaves, xp=xp)
-        if isinstance(n, int) and n == 0:
+        total = _finished(list(parts), None, leaves, axes=None, xp=xp)
+        if isinstance(n, float) and n == 0:
             return total, _array.full((), float("nan"), total.dtype, total, xp)
-        return total, _finished(list(parts), n, leaves, xp=xp)
+        return total, _finished(list(parts), n, leaves, axes=None, xp=xp)
 
     own, magnitudes = zip(*totals, strict=True)
     total, mean = reduced(own)
@@ -165,7 +165,7 @@ def _value_and_subgradient(
 ) -> tuple[Array, list[Array]]:
     n = _count(leaves, axes=axes, xp=xp) if mean else None
     both = [_leafwise(_abs_sum_and_signs, leaf, n, axes=axes, keepdims=keepdims, xp=xp) for leaf in leaves]
-    return _finished([total for total, _ in both], n, leaves, xp=xp), [s for _, s in both]
+    return _finished([total for total, _ in both], n, leaves, axes=axes, xp=xp), [s for _, s in both]
 
 
 def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
@@ -173,7 +173,7 @@ def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callabl
     totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
     norm = xp.sqrt(functools.reduce(operator.add, totals))
     if n is not None:  # 0 where a mask selects nothing, as the gradient is there
-        norm = norm / n if isinstance(n, int) else norm / xp.where(n > 0, n, xp.ones_like(n))
+        norm = norm / n if isinstance(n, float) else norm / xp.where(n > 0, n, xp.ones_like(n))
     return _finished([norm], None, leaves, xp=xp)
 
 
@@ -246,7 +246,7 @@ def _tied(
     return compute(*arrays)
 
 
-def _gradient(leaf: Leaf, n: Array | int | None, *, xp: Namespace, penalty: Penalty) -> Array:
+def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Penalty) -> Array:
     scale = _scale(leaf, n, xp=xp)
     arrays = leaf.x, leaf.where, leaf.weights
     if scale is None or isinstance(scale, float):
@@ -261,9 +261,9 @@ def _gradient(leaf: Leaf, n: Array | int | None, *, xp: Namespace, penalty: Pena
 
 
 def _abs_sum_and_signs(
-    leaf: Leaf, n: Array | int | None, *, axes: Axes, keepdims: bool, xp: Namespace
+    leaf: Leaf, n: Array | float | None, *, axes: Axes, keepdims: bool, xp: Namespace
 ) -> tuple[Array, Array]:
-    if not _array.is_eager_cpu(leaf.x, xp) or _array.records_gradient(leaf.x):
+    if not _blocks.are_plain((leaf.x, leaf.weights), xp):
         total = _total(leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=MAGNITUDE)
         (constant,) = _constants([leaf])
         return total, _gradient(constant, n, xp=xp, penalty=MAGNITUDE)
@@ -300,31 +300,41 @@ def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
     return _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
 
 
-def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | int:
-    """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept."""
+def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | float:
+    """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept.
+
+    A float, which JAX takes also beyond the integers of 32 bits.
+    """
     counts = []
     for leaf in leaves:
         n = None if leaf.where is not None else _array.extent(leaf.x, _all_axes(leaf.x, axes))
-        counts.append(n if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
+        counts.append(float(n) if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
     if axes is None:
-        counts = [n if isinstance(n, int) else xp.reshape(n, ()) for n in counts]
-    return functools.reduce(operator.add, counts)
+        counts = [n if isinstance(n, float) else xp.reshape(n, ()) for n in counts]
+    return _array.as_array(functools.reduce(operator.add, counts))  # as NumPy's scalars are floats too
 
 
-def _scale(leaf: Leaf, n: Array | int | None, *, xp: Namespace) -> Array | float | None:
+def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | float | None:
     """Return what multiplies the signs: the number among the weights, over n."""
     if n is None:
         return leaf.factor
-    over = 1 / n if isinstance(n, int) else 1 / xp.where(n > 0, n, xp.ones_like(n))
+    over = 1 / n if isinstance(n, float) else 1 / xp.where(n > 0, n, xp.ones_like(n))
     return over if leaf.factor is None else over * leaf.factor
 
 
-def _finished(totals: list[Array], n: Array | int | None, leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+def _finished(
+    totals: list[Array],
+    n: Array | float | None,
+    leaves: Sequence[Leaf],
+    *,
+    axes: Axes = None,
+    xp: Namespace,
+) -> Array:
     total = functools.reduce(operator.add, totals)
-    if isinstance(n, int):
+    if isinstance(n, float):
         total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
-        n = xp.reshape(n, total.shape) if n.shape != total.shape else n
+        n = xp.squeeze(n, axis=axes) if n.ndim > total.ndim else n
         some = n > 0
         nan = _array.full((), float("nan"), total.dtype, total, xp)
         total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)

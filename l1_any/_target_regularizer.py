@@ -149,7 +149,8 @@ class TargetRegularizer:
         batch = Batch.of(data, logprobs)
         target: Any = self.target
         source = target.source(batch)
-        arrays, structure = _tree.flatten(source, "x")
+        name = f"data[{target.key!r}]" if isinstance(target, targets.Field) else "logprobs"
+        arrays, structure = _tree.flatten(source, name)
         single = structure is _tree.LEAF
         where, weights = self.where, self.weights
         if isinstance(where, str):
@@ -157,7 +158,7 @@ class TargetRegularizer:
             where = _tree.unflatten(structure, masks)
         if isinstance(weights, str):
             weights = _tree.unflatten(structure, batch.numbers(weights, arrays, single=single))
-        leaves, _, xp = _checks.leaves(source, where, weights, batch.xp)
+        leaves, _, xp = _checks.leaves(source, where, weights, batch.xp, name)
         if self._mean:
             _checks.not_empty(leaves, None)
         return _Selection(batch, target.apply(leaves, batch), xp)

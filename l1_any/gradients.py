@@ -47,7 +47,9 @@ class Call:
             if not self.gradient or self._states_gradient:
                 return self._stated(*self._checked(self._compute(self._data, self.batch.logprobs)), start)
             if not _autodiff.is_available(first):
-                raise self._no_gradient(f"{self.batch.xp.__name__} has no automatic differentiation")
+                raise self._no_gradient(
+                    f"{_array.library_name(self.batch.xp)} has no automatic differentiation"
+                )
             if not _autodiff.by_graph(first):
                 return self._found(*self._transformed(), start)
             arrays = _autodiff.inputs(self.batch.arrays)
@@ -64,7 +66,9 @@ class Call:
                     *self._checked(await self._compute(self._data, self.batch.logprobs)), start
                 )
             if not _autodiff.by_graph(self.batch.arrays[0]):
-                raise self._no_gradient(f"{self.batch.xp.__name__} cannot differentiate a coroutine")
+                raise self._no_gradient(
+                    f"{_array.library_name(self.batch.xp)} cannot differentiate a coroutine"
+                )
             # The caller's gradient mode stays: a context of ours would reach what else the loop runs.
             arrays = _autodiff.inputs(self.batch.arrays)
             value, metrics = self._checked(await self._compute(self.batch.data, self._logprobs(arrays)))

@@ -18,7 +18,7 @@ def subdiff_distance(
 ) -> ArrayTree:
     r"""Distance of -gradient to the subdifferential of the penalty, for each element.
 
-    .. math:: d_i = \begin{cases} |g_i + \lambda w_i \operatorname{sign}(x_i)| & x_i \ne 0 \
+    .. math:: d_i = \begin{cases} |g_i + \lambda w_i \operatorname{sign}(x_i)| & x_i \ne 0 \\
               \max(|g_i| - \lambda w_i, 0) & x_i = 0 \end{cases}
 
     with the gradient :math:`g` of a smooth loss at :math:`x` and the strength :math:`\lambda`. Where all of
@@ -111,5 +111,5 @@ def strength_max(
     >>> l1.strength_max(np.asarray([0.5, -3.0]), weights=2.0)
     array(1.5)
     """
-    leaves, _, xp = _checks.leaves(gradient_at_zero, None, weights, xp)
+    leaves, _, xp = _checks.leaves(gradient_at_zero, None, weights, xp, name="gradient_at_zero")
     return _operators.strength_max(leaves, xp=xp)

@@ -58,6 +58,8 @@ class Pipeline:
     """
 
     def __init__(self, base_loss: Any, terms: Iterable[Term] = (), *, track_grad_norms: bool = True) -> None:  # noqa: ANN401
+        if isinstance(terms, Term):
+            raise TypeError("`terms` must be a list or other iterable of terms, got a Term; write [term].")
         self.base_loss = base_loss
         self.terms = tuple(terms)
         self.track_grad_norms = track_grad_norms

@@ -64,7 +64,13 @@ class Probs(_OfLogprobs):
 
 @dataclass(frozen=True)
 class Field:
-    """x = a field of every example; data, so its derivative with respect to lp is 0."""
+    """x = a field of every example; data, so its derivative with respect to lp is 0.
+
+    Parameters
+    ----------
+    key : str
+        Name of the field; its values may have any shape.
+    """
 
     key: str
 
@@ -85,7 +91,26 @@ class Field:
 
 @dataclass(frozen=True)
 class Uniform:
-    """The uniform distribution over a vocabulary, as a reference: -log V everywhere."""
+    """The uniform distribution over a vocabulary, as a reference: -log V everywhere.
+
+    Parameters
+    ----------
+    vocabulary_size : int
+        The number of tokens V, >= 1.
+
+    Raises
+    ------
+    ValueError
+        A size that is no such number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> reg = l1.L1Regularizer(target=("delta", l1.Uniform(1)))
+    >>> reg.compute(None, np.asarray([-0.5, 0.0]))[0]
+    array(0.5)
+    """
 
     vocabulary_size: int
 
@@ -102,7 +127,13 @@ class Uniform:
 
 @dataclass(frozen=True, eq=False)
 class Delta(_OfLogprobs):
-    """x = lp - reference: how far the model has moved. NaN where both are -inf, unless masked out."""
+    """x = lp - reference: how far the model has moved. NaN where both are -inf, unless masked out.
+
+    Parameters
+    ----------
+    reference : str, array, structure of arrays or Uniform
+        A field key, what broadcasts to the log-probabilities, or the uniform distribution.
+    """
 
     reference: Any
 
@@ -130,7 +161,7 @@ class Delta(_OfLogprobs):
                 raise TypeError(f"`reference` must be an array here, got {type(reference).__name__}.")
             _checks.same_place(reference, lp, "reference", "logprobs", batch.xp)
             _checks.floating(reference, "reference")
-            _checks.broadcastable(reference, lp, "reference")
+            _checks.broadcastable(reference, lp, "reference", "logprobs")
         return references
 
 
@@ -150,7 +181,7 @@ def parse(target: TargetLike) -> Target:
             return Probs()
         case ("field", str() as key):
             return Field(key)
-        case ("delta", ("uniform", size)):
+        case ("delta", (str() as word, size)) if word == "uniform":  # str() first: arrays compare elementwise
             return Delta(Uniform(size))
         case ("delta", reference) if reference is not None:
             return Delta(reference)

@@ -38,6 +38,14 @@ class Term:
     ------
     TypeError, ValueError
         An argument that does not fit, named with the term.
+
+    Examples
+    --------
+    >>> import l1_any as l1
+    >>> drift = l1.L1Regularizer(target=("delta", "reference"))
+    >>> term = l1.Term(drift, weight=l1.schedules.linear_warmup(1e-3, steps=100), name="drift")
+    >>> term.weight_at(50)
+    0.0005
     """
 
     regularizer: Any

@@ -38,28 +38,62 @@ DOUBLE = ("float64", "complex128")
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A device or mode of a library in which the tests run."""
+    """A device or mode of a library in which the tests run.
+
+    Parameters
+    ----------
+    name : str
+        What the tests call it.
+    device : str, optional
+        Where the arrays are made; the library's default otherwise.
+    accumulator : str, optional
+        The dtype in which sums are accumulated there.
+    dtypes : tuple of str, optional
+        The floating dtypes that are there.
+    x64 : bool, optional
+        JAX's mode of 64 bits; None for every other library.
+    gpu : bool, optional
+        Whether it needs a GPU.
+    """
 
     name: str
     device: str | None = None
     accumulator: str = "float64"
     dtypes: tuple[str, ...] = ("float16", *SINGLE, *DOUBLE)
-    x64: bool | None = None  # JAX's mode, None for every other library
+    x64: bool | None = None
     gpu: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
-    """A library, what it can do, and where it comes from."""
+    """A library, what it can do, and where it comes from.
+
+    Parameters
+    ----------
+    name, title : str
+        What ``pytest --backend`` and what the documentation calls it.
+    module : str
+        What Python imports.
+    requirement : str
+        What pip installs.
+    variants : tuple of Variant
+        The devices and modes in which it is tested.
+    evaluation : str
+        How arrays are worked on: eager, compiled or lazy.
+    autodiff : str, optional
+        Which automatic differentiation it has, if any.
+    subnormals : bool, optional
+        Whether its arithmetic keeps them.
+    """
 
     name: str
     title: str
     module: str
     requirement: str
     variants: tuple[Variant, ...]
-    evaluation: str  # how arrays are worked on: eager, compiled or lazy
+    evaluation: str
     autodiff: str = ""
-    subnormals: bool = True  # whether arithmetic keeps them
+    subnormals: bool = True
 
     def namespace(self) -> Namespace:
         """Import the library and return its namespace."""
@@ -156,7 +190,20 @@ def exact_value(
     where: npt.NDArray[np.bool_] | None = None,
     weights: npt.NDArray[Any] | float | None = None,
 ) -> npt.NDArray[np.float64]:
-    """`l1_any.value` in plain Python, each sum exactly rounded to float64."""
+    """`l1_any.value` in plain Python, each sum exactly rounded to float64.
+
+    Parameters
+    ----------
+    x : NumPy array
+        Real or complex.
+    axis, keepdims, reduce, where, weights
+        As for `l1_any.value`.
+
+    Returns
+    -------
+    NumPy array
+        In float64.
+    """
     x, where, weights = _broadcast(x, where, weights)
     reduced = tuple(range(x.ndim)) if axis is None else tuple(np.atleast_1d(axis) % x.ndim)
     shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape))
@@ -180,7 +227,20 @@ def exact_subgradient(
     where: npt.NDArray[np.bool_] | None = None,
     weights: npt.NDArray[Any] | float | None = None,
 ) -> npt.NDArray[Any]:
-    """`l1_any.subgradient` in plain Python, in float64 or complex128."""
+    """`l1_any.subgradient` in plain Python.
+
+    Parameters
+    ----------
+    x : NumPy array
+        Real or complex.
+    axis, reduce, where, weights
+        As for `l1_any.subgradient`.
+
+    Returns
+    -------
+    NumPy array
+        In float64 or complex128.
+    """
     ones = np.ones(x.shape)
     n = np.broadcast_to(exact_value(ones, axis=axis, keepdims=True, where=where), x.shape)
     x, where, weights = _broadcast(x, where, weights)
@@ -200,7 +260,23 @@ def exact_subgradient_norm(x: npt.NDArray[Any], **options: Any) -> float:  # noq
 def ulps(result: npt.ArrayLike, exact: npt.ArrayLike, dtype: npt.DTypeLike) -> float:
     """Return the largest distance to the exactly rounded value, in units of its last place.
 
-    0 where both are NaN or the same infinity, infinite where only one is.
+    Parameters
+    ----------
+    result, exact : array-like
+        Of the same number of elements.
+    dtype : NumPy dtype
+        What the exact values are rounded to.
+
+    Returns
+    -------
+    float
+        0 where both are NaN or the same infinity, infinite where only one is.
+
+    Examples
+    --------
+    >>> from l1_any.testing import ulps
+    >>> ulps([1.0, 1.0000001192092896], [1.0, 1.0], "float32")
+    1.0
     """
     worst = 0.0
     for r, e in zip(np.ravel(result).tolist(), np.ravel(exact).tolist(), strict=True):
@@ -226,6 +302,17 @@ def check_contract(
         Where to create the arrays.
     dtypes : tuple of str, optional
         Names of the dtypes to test.
+
+    Raises
+    ------
+    AssertionError
+        A value, subgradient, shape or dtype that is not as it must be, with what came and what is exact.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from l1_any.testing import check_contract
+    >>> check_contract(np, dtypes=("float16", "float32", "float64"))
     """
     inf, nan = math.inf, math.nan
     rows: tuple[list[float], ...] = ([3.0, -4.0], [0.0, -0.0], [inf, -1.0], [nan, 1.0], [-2.0, 0.0, 5.0], [])

@@ -125,6 +125,17 @@ class TestTorch:
         assert same(compiled(l1.subgradient_norm)(x[:1]), math.sqrt(2))
         assert same(compiled(l1.value)(x, axis=1), [5, nan])
 
+    def test_compile_any_shape(self, library):
+        import torch
+
+        torch.compiler.reset()
+        f = functools.partial(l1.value_and_subgradient, axis=-1, reduce="mean")
+        compiled = torch.compile(f, fullgraph=True, dynamic=True)
+        for values in (VALUES, VALUES[:, :3]):
+            x = library.asarray(values)
+            for got, expected in zip(compiled(x), f(x), strict=True):
+                assert same(got, to_numpy(expected))
+
     def test_gradient_of_weights(self, library):
         import torch
 
@@ -177,6 +188,51 @@ class TestTorch:
         assert not s.requires_grad
         assert not l1.subgradient(x).requires_grad
         assert not l1.subgradient_norm(x).requires_grad
+
+    @pytest.mark.parametrize("n", [5, 600_000])
+    def test_subgradient_is_a_constant_of_its_weights(self, library, n):
+        import torch
+
+        x, w = torch.linspace(-1, 1, n), torch.ones(n, requires_grad=True)
+        v, s = l1.value_and_subgradient(x, weights=w)
+        assert not s.requires_grad
+        v.backward()
+        assert torch.equal(w.grad, x.abs())
+
+    @pytest.mark.parametrize("records", [False, True])
+    def test_vmap_over_masks_and_weights(self, library, records):
+        import torch
+
+        x = library.asarray([1.0, -2.0, 0.0], "float32").requires_grad_(records)
+        masks = np.asarray([[True, True, False], [False, True, True]])
+        weights = np.asarray([[1.0, 2.0, 3.0], [0.5, 0.25, nan]], np.float32)
+        weights[~masks] = nan
+        weights[1, 2] = 7
+
+        def both(mask, w):
+            return l1.value_and_subgradient(
+                {"a": x, "b": x}, reduce="mean", where={"a": mask, "b": None}, weights=w
+            )
+
+        def unmasked(mask, w):
+            return l1.value_and_subgradient(x, where=mask, weights=w)
+
+        mask, w = library.bool(masks), library.asarray(weights)
+        v, s = torch.func.vmap(unmasked)(mask, w)
+        assert to_numpy(v).tolist() == [5, 0.5]
+        assert to_numpy(s).tolist() == [[1, -2, 0], [0, -0.25, 0]]
+        v, s = torch.func.vmap(functools.partial(both, w=0.5))(mask)
+        assert same(v, [0.6, 0.5])
+        assert same(s["b"], [[0.1, -0.1, 0], [0.1, -0.1, 0]])
+
+    def test_recording_array_within_a_transformation(self, library):
+        import torch
+
+        x = library.asarray([1.0, -2.0], "float32").requires_grad_()
+        y = library.asarray([1.0, 3.0], "float32")
+        torch.func.vmap(lambda y: y * l1.value(x))(y).sum().backward()
+        assert x.grad.tolist() == [4, -4]
+        assert torch.func.grad(lambda y: y[0] * l1.value(x))(y).tolist() == [3, 0]
 
     def test_changed_in_place_before_backward(self, library):
         x = library.asarray([1.0, 2.0], "float32").requires_grad_()
@@ -232,6 +288,14 @@ class TestJax:
         g = jax.grad(lambda w: l1.value(x, where=mask, weights=w))(w)
         assert same(g, np.where(MASK, np.abs(VALUES), 0).sum(axis=0))
         assert same(jax.jit(lambda c: l1.value(x[0], weights=w) * c)(2.0), 14)
+
+    def test_more_elements_than_32_bits_count(self, library):
+        import jax
+
+        x = jax.ShapeDtypeStruct((2**32,), "float32")
+        for f in (l1.value, l1.subgradient, l1.value_and_subgradient, l1.subgradient_norm):
+            jax.eval_shape(functools.partial(f, reduce="mean"), x)
+            jax.eval_shape(lambda x, f=f: f([x, x], reduce="mean", where=[x > 0, None]), x)
 
     def test_complex_follows_jax(self, library):
         import jax

@@ -351,6 +351,8 @@ def test_construction_errors():
         l1.Pipeline(NLL, [l1.Term(DELTA, name="base_loss")])
     with pytest.raises(TypeError, match=r"`terms\[0\]` must be a Term"):
         l1.Pipeline(NLL, [DELTA])
+    with pytest.raises(TypeError, match=r"got a Term; write \[term\]"):
+        l1.Pipeline(NLL, l1.Term(DELTA))
     with pytest.raises(TypeError, match="`base_loss`"):
         l1.Pipeline(3)
     with pytest.raises(TypeError, match="'int'"):

@@ -14,7 +14,7 @@ Z = X + 1j
     [
         (lambda: l1.prox(X, -1.0), ValueError, "`step` must be a finite number >= 0, got -1.0."),
         (lambda: l1.prox(X, float("nan")), ValueError, "`step` must be a finite number >= 0, got nan."),
-        (lambda: l1.prox(X, "1"), TypeError, "`step` must be a number, got str."),
+        (lambda: l1.prox(X, "1"), TypeError, "`step` must be a number or an array, got str."),
         (lambda: l1.prox(X, np.ones(3)), ValueError, "`step` must broadcast to the shape (2, 2)"),
         (lambda: l1.prox(X, np.ones(2, int)), TypeError, "`step` must have a real floating dtype, got int64"),
         (lambda: l1.prox(Z, 1.0, nonnegative=True), TypeError, "`x` must be real with `nonnegative=True`"),

@@ -74,6 +74,12 @@ def test_masks_and_weights_as_arrays_and_fields(library):
         close(reg.subgradient_norm(data, lp), math.hypot(0.5, 2))
 
 
+def test_a_list_of_two_references_is_no_uniform(library):
+    logprobs = [library.asarray([-1.0, -2.0], "float32"), library.asarray([-3.0, -4.0], "float32")]
+    reg = l1.L1Regularizer(("delta", logprobs))
+    assert number(reg.compute(None, logprobs)[0]) == 0
+
+
 @pytest.mark.parametrize(
     ("target", "penalty", "gradient"),
     [

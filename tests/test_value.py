@@ -1,12 +1,13 @@
 """The contract's rows on values, on every library, device and dtype."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 import l1_any as l1
-from l1_any.testing import DOUBLE, check_contract, exact_value, to_numpy, ulps
+from l1_any.testing import DOUBLE, check_contract, exact_subgradient, exact_value, to_numpy, ulps
 
 inf, nan = math.inf, math.nan
 
@@ -170,6 +171,17 @@ def test_equal_elements_the_worst_case_of_naive_sums(library, fill, n):
         assert ulps(to_numpy(l1.value(columns, axis=0)), [exact, exact], dtype) <= bound
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_equal_elements_in_any_memory_order(library, order):
+    if "float64" not in library.dtypes:
+        pytest.skip("float32 is summed in a wider dtype, or in pairs")
+    x = library.xp.permute_dims(library.asarray(np.full((3, 40, 1300), 0.1)), order)
+    for axis in (0, 1, 2, (0, 1), (0, 2), (1, 2)):
+        v = to_numpy(l1.value(x, axis=axis))
+        exact = math.fsum([0.1] * (3 * 40 * 1300 // v.size))
+        assert ulps(v, np.full(v.shape, exact), "float64") <= 4
+
+
 @pytest.mark.parametrize("view", ["transposed", "strided", "reversed", "broadcast", "fortran"])
 def test_views_longer_than_a_block(library, view):
     x = np.random.default_rng(1).standard_normal((700, 900)).astype(np.float32)
@@ -273,3 +285,19 @@ def test_dask_unknown_shapes(library):
     x = x[x != 0]
     assert l1.value(x, reduce="mean").compute() == 21 / 8
     assert np.allclose(l1.subgradient(x, reduce="mean").compute(), np.sign(x.compute()) / 8)
+
+
+@pytest.mark.only("dask")
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_dask_unknown_lengths_with_masks_and_weights_in_other_chunks(library, axis):
+    import dask.array as da
+
+    values = np.arange(-6.0, 6.0).reshape(3, 4)
+    x = da.from_array(values, chunks=(2, 3))
+    x = x[x[:, 0] > -5]
+    known, w = values[1:], np.arange(4.0)
+    options = {"axis": axis, "reduce": "mean"}
+    v, s = l1.value_and_subgradient(x, where=x > -2, weights=da.from_array(w, chunks=1), **options)
+    assert ulps(v.compute(), exact_value(known, where=known > -2, weights=w, **options), "float64") <= 4
+    exact = exact_subgradient(known, where=known > -2, weights=w, **options)
+    assert np.allclose(s.compute(), exact, rtol=1e-15, atol=0)

@@ -12,6 +12,7 @@ from l1_any.testing import DOUBLE, exact_subgradient, exact_subgradient_norm, ex
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 numbers = st.floats(-1e4, 1e4, width=32).filter(lambda v: v == 0 or abs(v) > 1e-4)
+multipliers = st.floats(0, 8, width=32).filter(lambda v: v == 0 or v > 1e-4)
 special = st.sampled_from([0.0, -0.0, math.inf, -math.inf, math.nan])
 
 
@@ -43,13 +44,7 @@ def masked(draw, elements=numbers):
     x = draw(arrays(elements))
     smaller = st.just(x.shape) | st.sampled_from([x.shape[i:] for i in range(x.ndim + 1)])
     mask = draw(st.none() | hnp.arrays(bool, draw(smaller)))
-    weights = draw(
-        st.none()
-        | st.floats(0, 8, width=32)
-        | hnp.arrays(
-            np.float32, draw(smaller), elements=st.floats(0, 8, width=32).filter(lambda v: v == 0 or v > 1e-4)
-        )
-    )
+    weights = draw(st.none() | multipliers | hnp.arrays(np.float32, draw(smaller), elements=multipliers))
     return x, mask, weights
 
 
