@@ -103,7 +103,7 @@ def namespace(x: Array) -> Namespace:
 
 def library_name(xp: Namespace) -> str:
     """Return the name of a namespace as users know it."""
-    return str(xp.__name__).removeprefix("array_api_compat.")
+    return str(getattr(xp, "__name__", type(xp).__name__)).removeprefix("array_api_compat.")
 
 
 def wrapped(xp: Namespace) -> Namespace:

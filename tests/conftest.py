@@ -127,6 +127,12 @@ def library(request):
         yield request.param
 
 
+@pytest.fixture(scope="session")
+def chosen_libraries(pytestconfig):
+    """All libraries and devices of this run, for tests that hold them against each other."""
+    return libraries(pytestconfig)
+
+
 @pytest.fixture
 def xp(library):
     return library.xp

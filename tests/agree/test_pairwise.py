@@ -13,15 +13,10 @@ from l1_any.testing import to_numpy, ulps
 
 
 @pytest.fixture(scope="session")
-def pairs(request):
-    from conftest import libraries
-
-    chosen = libraries(request.config)
-    if len(chosen) < 2:
-        raise pytest.UsageError(
-            "agreement needs at least two libraries or devices: install more, or name more"
-        )
-    return list(itertools.combinations(chosen, 2))
+def pairs(chosen_libraries):
+    if len(chosen_libraries) < 2:
+        raise pytest.UsageError("agreement needs at least two libraries or devices: install or name more")
+    return list(itertools.combinations(chosen_libraries, 2))
 
 
 def everything(library, x, mask, weights, reduce):
@@ -67,3 +62,24 @@ def test_large(pairs):
     for a, b in pairs:
         assert ulps(results[a][0], float(results[b][0]), "float32") <= max(a.tolerance, b.tolerance)
         assert np.array_equal(results[a][1], results[b][1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_prox_bit_for_bit(chosen_libraries, dtype):
+    """Real prox is two roundings at most, and all of them are the same everywhere."""
+    x = np.random.default_rng(3).standard_normal(1001).astype(dtype)
+    w = np.random.default_rng(4).uniform(0, 2, 1001).astype(dtype)
+    results = {}
+    for library in chosen_libraries:
+        if dtype not in library.dtypes:
+            continue
+        with library.backend.mode(library.variant):
+            a, b = library.asarray(x), library.asarray(w)
+            results[library.variant.name] = (
+                to_numpy(l1.prox(a, 0.3)).tobytes(),
+                to_numpy(l1.prox(a, 0.3, weights=b)).tobytes(),
+                to_numpy(l1.prox(a, 0.3, weights=b, nonnegative=True)).tobytes(),
+            )
+    assert len(results) > 1
+    for (one, a), (other, b) in itertools.combinations(results.items(), 2):
+        assert a == b, f"{one} and {other} differ"
