@@ -259,7 +259,7 @@ def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     torch = _loaded("torch")
     # Where torch does not vectorise, its zeros have the sign of x; in place of a pass by blocks, and still
     # several times faster than those: each block costs a round of all threads.
-    return torch.nn.functional.softshrink(x.detach(), t).add_(0.0)
+    return torch.nn.functional.softshrink(x.detach(), min(t, torch.finfo(x.dtype).max)).add_(0.0)
 
 
 def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:

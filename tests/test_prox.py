@@ -50,6 +50,15 @@ def test_prox_of_special_values(library):
     assert np.array_equal(p, [inf, 0, nan, 0, 0, 0.5, 0], equal_nan=True)
 
 
+@pytest.mark.only("numpy", "strict", "torch", "dask")  # JAX itself warns of a number that it cannot hold
+def test_a_step_beyond_the_dtype_leaves_nothing_finite(library):
+    x = library.asarray([-1.0, 0.0, 1.0, nan], "float32")
+    expected = [0, 0, 0, nan]
+    for options in ({}, {"weights": 0.5}, {"nonnegative": True}):
+        assert np.array_equal(to_numpy(l1.prox(x, 1e300, **options)), expected, equal_nan=True)
+    assert np.array_equal(to_numpy(l1.prox_elastic_net(x, 1e300, l1_ratio=1.0)), expected, equal_nan=True)
+
+
 @pytest.mark.parametrize("t", [0.0, 1e-310, 1e-40, 0.3, 1.0])
 def test_results_are_those_of_the_formula_bit_for_bit(library, t):
     """Of any length and stride, which decide on how a library's own threshold is worked."""
