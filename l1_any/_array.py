@@ -10,8 +10,6 @@ import numpy as np
 
 from ._typing import Array, Device, DType, Namespace
 
-BLOCK_ELEMENTS = 1 << 19
-"""Elements of a block: its float32 magnitudes stay near a core's caches, and the calls for it are few."""
 
 _RESULT_DTYPES = {
     "float16": "float32",
@@ -33,9 +31,10 @@ def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never impor
 def _library(x: object) -> str | None:
     """Name the library of an array among those that need care, "other" for the rest, None for no array."""
     kind = type(x)
-    if kind not in _LIBRARIES:
-        _LIBRARIES[kind] = _find_library(x)
-    return _LIBRARIES[kind]
+    if kind in _LIBRARIES:
+        return _LIBRARIES[kind]
+    library = _LIBRARIES[kind] = _find_library(x)
+    return library
 
 
 def _find_library(x: object) -> str | None:

@@ -13,6 +13,12 @@ Arrays = tuple[Array, ...]
 
 Kernel = Callable[..., Any]
 
+READ_ELEMENTS = 1 << 19
+"""Elements of a block to sum: few calls, and its float32 magnitudes stay near a core's caches."""
+
+WRITTEN_ELEMENTS = 1 << 18
+"""Elements of a block to write, which has more temporaries: more than these, and the allocator returns them."""
+
 
 def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Any:  # noqa: ANN401
     """Run a reduction over blocks.
@@ -28,9 +34,10 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
             return reduce(kernel, arrays, **options)
 
         return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
-    if not _in_blocks(arrays, xp):
+    if not _in_blocks(arrays, xp, READ_ELEMENTS):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
-    totals = _fold(functools.partial(kernel, axes=axes, keepdims=True, xp=xp), _aligned(arrays, xp), axes, xp)
+    kernel = functools.partial(kernel, axes=axes, keepdims=True, xp=xp)
+    totals = _fold(kernel, _aligned(arrays, xp), axes, xp, READ_ELEMENTS)
     if keepdims:
         return totals
     kept = tuple(n for axis, n in enumerate(x.shape) if axis not in axes)
@@ -51,33 +58,33 @@ def elementwise(
 
     Its dtype may be another. Along the axes in ``whole``, which are elementwise no more, no block is cut.
     """
-    if not _in_blocks(arrays, xp):
+    if not _in_blocks(arrays, xp, WRITTEN_ELEMENTS):
         return kernel(*arrays, xp=xp)
     out = _array.empty_like(arrays[0], xp, dtype)
 
     def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
-    _fold(write, (out, *_aligned(arrays, xp)), (), xp, whole)
+    _fold(write, (out, *_aligned(arrays, xp)), (), xp, WRITTEN_ELEMENTS, whole)
     return out
 
 
 def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
     """Return the largest of what ``kernel(*arrays, xp=)`` gives, 0-d, for all blocks; NaN if there is one."""
-    if not _in_blocks(arrays, xp):
+    if not _in_blocks(arrays, xp, READ_ELEMENTS):
         return kernel(*arrays, xp=xp)
     found: list[Array] = []
 
     def collect(*arrays: Array) -> None:
         found.append(kernel(*arrays, xp=xp))
 
-    _fold(collect, _aligned(arrays, xp), (), xp)
+    _fold(collect, _aligned(arrays, xp), (), xp, READ_ELEMENTS)
     return xp.max(xp.stack(found))
 
 
-def _in_blocks(arrays: Arrays, xp: Namespace) -> bool:
+def _in_blocks(arrays: Arrays, xp: Namespace, block: int) -> bool:
     """Whether the arrays are large, and plain."""
-    if not math.prod(arrays[0].shape) > _array.BLOCK_ELEMENTS:  # false as well for a shape that is not known
+    if not math.prod(arrays[0].shape) > block:  # false as well for a shape that is not known
         return False
     return are_plain(arrays, xp)
 
@@ -100,16 +107,17 @@ def _fold(
     arrays: Arrays,
     axes: tuple[int, ...],
     xp: Namespace,
+    block: int,
     whole: tuple[int, ...] = (),
 ) -> Any:  # noqa: ANN401
     """Halve along the outermost axis, down to blocks; add what comes back, or lay it side by side."""
     shape = arrays[0].shape
     size = math.prod(shape)
     axis = next((axis for axis, n in enumerate(shape) if n > 1 and axis not in whole), None)
-    if size <= _array.BLOCK_ELEMENTS or axis is None:
+    if size <= block or axis is None:
         return kernel(*arrays)
     n = shape[axis]
-    step = max(1, _array.BLOCK_ELEMENTS // (size // n))
+    step = max(1, block // (size // n))
     middle = -(-n // step) // 2 * step
     outer = (slice(None),) * axis
     low, high = (
@@ -118,6 +126,7 @@ def _fold(
             tuple(a if a is None or a.shape[axis] == 1 else a[(*outer, part, ...)] for a in arrays),
             axes,
             xp,
+            block,
             whole,
         )
         for part in (slice(None, middle), slice(middle, None))

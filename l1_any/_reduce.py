@@ -330,7 +330,7 @@ def _finished(
     axes: Axes = None,
     xp: Namespace,
 ) -> Array:
-    total = functools.reduce(operator.add, totals)
+    total = totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
     if isinstance(n, float):
         total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
     elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
