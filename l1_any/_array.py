@@ -10,7 +10,6 @@ import numpy as np
 
 from ._typing import Array, Device, DType, Namespace
 
-
 _RESULT_DTYPES = {
     "float16": "float32",
     "bfloat16": "float32",
@@ -24,7 +23,7 @@ _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
-def _loaded(library: str) -> Any:  # noqa: ANN401 - a module that is never imported from here
+def _loaded(library: str) -> Any:
     return sys.modules.get(library)
 
 
@@ -123,7 +122,7 @@ def device(x: Array) -> Device:
     return x.device if _is_torch(x) else compat.device(x)
 
 
-def devices(x: Array) -> Any:  # noqa: ANN401 - each library has a type of its own
+def devices(x: Array) -> Any:
     """Return what can be compared to tell whether two arrays share their devices; None while traced."""
     if _is_jax(x):
         return None if _is_tracer(x) else x.devices()

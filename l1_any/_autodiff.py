@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def tied(
     value: Callable[..., Any], gradient: Callable[..., Array], x: Array, *constants: Array | None
-) -> Any:  # noqa: ANN401 - an array or a tuple of arrays
+) -> Any:
     """Return ``value(x, *constants)``, whose gradient with respect to x is ``gradient(g, x, *constants)``.
 
     Of several arrays the gradient is that of the first, and the others are constants.
@@ -28,18 +28,18 @@ def tied(
 
 
 @functools.cache
-def _torch_function() -> Any:  # noqa: ANN401 - torch is not imported, so its types are not known
+def _torch_function() -> Any:
     torch = sys.modules["torch"]
 
     class Tied(torch.autograd.Function):  # type: ignore[misc, name-defined]
         @staticmethod
         def forward(
-            ctx: Any,  # noqa: ANN401
+            ctx: Any,
             value: Callable[..., Any],
             gradient: Callable[..., Array],
             x: Array,
             *constants: Array | None,
-        ) -> Any:  # noqa: ANN401
+        ) -> Any:
             ctx.gradient = gradient
             ctx.save_for_backward(x, *constants)
             out = value(x, *constants)
@@ -48,7 +48,7 @@ def _torch_function() -> Any:  # noqa: ANN401 - torch is not imported, so its ty
             return out
 
         @staticmethod
-        def backward(ctx: Any, g: Array, *_: Array) -> tuple[Array | None, ...]:  # noqa: ANN401
+        def backward(ctx: Any, g: Array, *_: Array) -> tuple[Array | None, ...]:
             x, *constants = ctx.saved_tensors
             return (None, None, ctx.gradient(g, x, *constants), *(None for _ in constants))
 

@@ -20,7 +20,7 @@ WRITTEN_ELEMENTS = 1 << 18
 """Elements of a block to write, which has more temporaries: more than these, and the allocator returns them."""
 
 
-def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Any:  # noqa: ANN401
+def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Any:
     """Run a reduction over blocks.
 
     ``kernel(*arrays, axes=, keepdims=, xp=)`` returns sums along the axes: one, or for arrays that are not lazy
@@ -30,14 +30,14 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
     x = arrays[0]
     if _array.is_chunked(x):
 
-        def chunk(*arrays: Array, **options: Any) -> Array:  # noqa: ANN401
+        def chunk(*arrays: Array, **options: Any) -> Array:
             return reduce(kernel, arrays, **options)
 
         return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp, READ_ELEMENTS):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
     kernel = functools.partial(kernel, axes=axes, keepdims=True, xp=xp)
-    totals = _fold(kernel, _aligned(arrays, xp), axes, xp, READ_ELEMENTS)
+    totals = _fold(kernel, _aligned(arrays, xp), axes, xp, block=READ_ELEMENTS)
     if keepdims:
         return totals
     kept = tuple(n for axis, n in enumerate(x.shape) if axis not in axes)
@@ -65,7 +65,7 @@ def elementwise(
     def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
-    _fold(write, (out, *_aligned(arrays, xp)), (), xp, WRITTEN_ELEMENTS, whole)
+    _fold(write, (out, *_aligned(arrays, xp)), (), xp, block=WRITTEN_ELEMENTS, whole=whole)
     return out
 
 
@@ -78,7 +78,7 @@ def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
     def collect(*arrays: Array) -> None:
         found.append(kernel(*arrays, xp=xp))
 
-    _fold(collect, _aligned(arrays, xp), (), xp, READ_ELEMENTS)
+    _fold(collect, _aligned(arrays, xp), (), xp, block=READ_ELEMENTS)
     return xp.max(xp.stack(found))
 
 
@@ -107,9 +107,10 @@ def _fold(
     arrays: Arrays,
     axes: tuple[int, ...],
     xp: Namespace,
+    *,
     block: int,
     whole: tuple[int, ...] = (),
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Halve along the outermost axis, down to blocks; add what comes back, or lay it side by side."""
     shape = arrays[0].shape
     size = math.prod(shape)
@@ -126,8 +127,8 @@ def _fold(
             tuple(a if a is None or a.shape[axis] == 1 else a[(*outer, part, ...)] for a in arrays),
             axes,
             xp,
-            block,
-            whole,
+            block=block,
+            whole=whole,
         )
         for part in (slice(None, middle), slice(middle, None))
     )

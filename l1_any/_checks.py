@@ -12,7 +12,7 @@ from ._typing import Array, ArrayTree, Axis, Namespace
 _NUMBER_OR_ARRAY = "a number or an array"
 
 
-def number(value: Any, name: str, accepted: str = "a number") -> float:  # noqa: ANN401
+def number(value: Any, name: str, accepted: str = "a number") -> float:
     """Return a strength, step, radius or weight as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"`{name}` must be {accepted}, got {type(value).__name__}.")
@@ -21,7 +21,7 @@ def number(value: Any, name: str, accepted: str = "a number") -> float:  # noqa:
     return float(value)
 
 
-def ratio(value: Any, name: str) -> float:  # noqa: ANN401
+def ratio(value: Any, name: str) -> float:
     """Return a share as a float from 0 to 1."""
     share = number(value, name)
     if share > 1:
@@ -30,7 +30,7 @@ def ratio(value: Any, name: str) -> float:  # noqa: ANN401
 
 
 def step(
-    value: Any,  # noqa: ANN401
+    value: Any,
     x: Array,
     name: str,
     xp: Namespace,
@@ -49,7 +49,7 @@ def step(
     return value
 
 
-def step_of_each(xs: Sequence[Array], value: Any, name: str, xp: Namespace) -> Array | float:  # noqa: ANN401
+def step_of_each(xs: Sequence[Array], value: Any, name: str, xp: Namespace) -> Array | float:
     """Return a step that fits every array."""
     first, *_ = [step(value, x, name, xp) for x in xs]
     return first
@@ -57,7 +57,7 @@ def step_of_each(xs: Sequence[Array], value: Any, name: str, xp: Namespace) -> A
 
 def radius(
     xs: Sequence[Array],
-    value: Any,  # noqa: ANN401
+    value: Any,
     name: str,
     axis: int | None,
     xp: Namespace,
@@ -68,7 +68,7 @@ def radius(
     return out if isinstance(out, float) or axis is not None else xp.reshape(out, ())
 
 
-def one_axis(axis: Any, x: Array, structure: _tree.Structure) -> int | None:  # noqa: ANN401
+def one_axis(axis: Any, x: Array, structure: _tree.Structure) -> int | None:
     """Return an axis as a number >= 0, or None for all of a structure."""
     if isinstance(axis, Sequence):
         raise TypeError(f"`axis` must be an int or None, got {axis!r}.")
@@ -148,8 +148,8 @@ def not_empty(leaves: Sequence[Leaf], axes: tuple[int, ...] | None) -> None:
 
 def leaves(
     x: ArrayTree,
-    where: Any,  # noqa: ANN401
-    weights: Any,  # noqa: ANN401
+    where: Any,
+    weights: Any,
     xp: Namespace | None,
     name: str = "x",
 ) -> tuple[list[Leaf], _tree.Structure, Namespace]:
@@ -233,7 +233,7 @@ def _broadcastable(a: Array, to: tuple[int, ...], name: str, of: str = "x") -> N
         raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `{of}`, got shape {shape}.")
 
 
-def _leaf(x: Array, where: Any, weights: Any, name: str, xp: Namespace) -> Leaf:  # noqa: ANN401
+def _leaf(x: Array, where: Any, weights: Any, name: str, xp: Namespace) -> Leaf:
     if where is not None:
         if not _array.is_array(where):
             raise TypeError(f"`where` must be a boolean array or None, got {type(where).__name__}.")

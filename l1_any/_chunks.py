@@ -49,5 +49,5 @@ def _in_chunks_of(x: Array, a: Array) -> Array:
     return a.rechunk({i: x.chunks[first + i] for i in alike})
 
 
-def _dask() -> Any:  # noqa: ANN401 - a module that is never imported from here
+def _dask() -> Any:
     return sys.modules["dask.array"]

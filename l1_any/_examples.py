@@ -12,7 +12,7 @@ _TARGETS = "target_tokens"
 _LOGPROB = -1.0
 
 
-def placeholders(data: Any) -> list[Array]:  # noqa: ANN401
+def placeholders(data: Any) -> list[Array]:
     """Return, for each example, torch log-probabilities of -1 in the shape of its target tokens."""
     if not isinstance(data, Sequence) or isinstance(data, str | bytes):
         raise TypeError(f"`data` must be a list of examples, got {type(data).__name__}.")
@@ -38,7 +38,7 @@ def non_finite_fields(data: Sequence[Any]) -> str:
     return f"not finite: {', '.join(found)}"
 
 
-def _target_shape(example: Any, name: str) -> tuple[int, ...]:  # noqa: ANN401
+def _target_shape(example: Any, name: str) -> tuple[int, ...]:
     tokens = dict(_fields(example, name)).get(_TARGETS)
     if tokens is None:
         raise KeyError(f"`{name}` has no field {_TARGETS!r}, whose log-probabilities a loss is given.")
@@ -56,7 +56,7 @@ def _target_shape(example: Any, name: str) -> tuple[int, ...]:  # noqa: ANN401
     return tuple(tokens.shape)
 
 
-def _fields(example: Any, name: str) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:  # noqa: ANN401
+def _fields(example: Any, name: str) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     fields = getattr(example, "loss_fn_inputs", None)
     if not isinstance(fields, Mapping):
         raise TypeError(f"`{name}` must be a tinker.Datum, got {type(example).__name__}.")

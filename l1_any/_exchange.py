@@ -15,7 +15,7 @@ def is_convertible(value: object) -> bool:
     return _array.is_array(value) or hasattr(value, "to_torch") or hasattr(value, "to_numpy")
 
 
-def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
+def bring(value: Any, like: Array, xp: Namespace) -> Array:
     """Return a value as an array of the library and device of another array.
 
     An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating
@@ -40,7 +40,7 @@ def bring(value: Any, like: Array, xp: Namespace) -> Array:  # noqa: ANN401
     return xp.asarray(host, device=_array.device(like))
 
 
-def to_host(x: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
+def to_host(x: Any) -> np.ndarray[Any, Any]:
     """Return the values of an array, or of lists of numbers, in NumPy."""
     if _array.autodiff(x) == "torch":
         x = x.detach().cpu()
@@ -53,7 +53,7 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
     return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
-def to_floats(tree: Any) -> Any:  # noqa: ANN401
+def to_floats(tree: Any) -> Any:
     """Bring a nest of 0-d arrays to Python floats.
 
     Parameters
@@ -114,7 +114,7 @@ class _Slot:
         self.index = index
 
 
-def _collect(tree: Any, path: str, arrays: list[Array]) -> Any:  # noqa: ANN401
+def _collect(tree: Any, path: str, arrays: list[Array]) -> Any:
     if tree is None or isinstance(tree, int | float):
         return None if tree is None else float(tree)
     if _array.is_array(tree):
@@ -130,7 +130,7 @@ def _collect(tree: Any, path: str, arrays: list[Array]) -> Any:  # noqa: ANN401
     raise TypeError(f"`{path}` must be a 0-d array, a number or a nest of them, got {type(tree).__name__}.")
 
 
-def _filled(nest: Any, floats: list[float]) -> Any:  # noqa: ANN401
+def _filled(nest: Any, floats: list[float]) -> Any:
     if isinstance(nest, _Slot):
         return floats[nest.index]
     if isinstance(nest, dict):
@@ -138,7 +138,7 @@ def _filled(nest: Any, floats: list[float]) -> Any:  # noqa: ANN401
     return [_filled(value, floats) for value in nest] if isinstance(nest, list) else nest
 
 
-def _unwrapped(value: Any) -> Any:  # noqa: ANN401
+def _unwrapped(value: Any) -> Any:
     """Return what an object holds: by its own conversion, else as NumPy reads it."""
     for name in ("to_numpy", "to_torch"):
         if hasattr(value, name):

@@ -79,7 +79,7 @@ def prox_group(
     ]
 
 
-def _compiled(function: Callable[..., Any], x: Array, *args: Any, **static: Any) -> Any:  # noqa: ANN401
+def _compiled(function: Callable[..., Any], x: Array, *args: Any, **static: Any) -> Any:
     return _array.compiled(function, x, tuple(static))(*args, **static)
 
 
@@ -125,7 +125,7 @@ def _elementwise(
     *,
     kernel: Callable[..., Array],
     xp: Namespace,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> Array:
     if leaf.factor is not None:
         step = step * leaf.factor
@@ -162,7 +162,7 @@ def _joined(leaves: Sequence[Leaf], xp: Namespace) -> Leaf:
     return Leaf(x, weights=xp.concat([xp.reshape(w, (-1,)) for w in weights]))
 
 
-def _weights(leaf: Leaf, dtype: Any, xp: Namespace) -> Array:  # noqa: ANN401
+def _weights(leaf: Leaf, dtype: Any, xp: Namespace) -> Array:
     if leaf.weights is None:
         return _array.full(leaf.x.shape, 1.0 if leaf.factor is None else leaf.factor, dtype, leaf.x, xp)
     return xp.broadcast_to(xp.astype(leaf.weights, dtype, copy=False), leaf.x.shape)

@@ -114,7 +114,7 @@ def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     return _array.as_array(functools.reduce(operator.add, totals))
 
 
-def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:  # noqa: ANN401
+def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:
     """Call it compiled, if the library has a compiler and there is one array.
 
     Ragged leaves are compiled one by one: all at once would compile anew for each set of lengths.
@@ -177,7 +177,7 @@ def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callabl
     return _finished([norm], None, leaves, xp=xp)
 
 
-def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:  # noqa: ANN401
+def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
     return _array.compiled(function, leaf.x, tuple(static))(leaf, *args, **static)
 
 
@@ -217,7 +217,7 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
         return _total(leaf, penalty=penalty, **options), _total(constant, penalty=MAGNITUDE, **options)
     sum_of_terms = _sum_of(penalty.terms)
 
-    def kernel(x: Array, *others: Array | None, **options: Any) -> tuple[Array, Array]:  # noqa: ANN401
+    def kernel(x: Array, *others: Array | None, **options: Any) -> tuple[Array, Array]:
         magnitude = _SUM_OF_MAGNITUDES(_array.detach(x), *others, **options)
         return sum_of_terms(x, *others, **options), _array.detach(magnitude)
 
@@ -229,11 +229,11 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
 
 def _tied(
     kernel: _blocks.Kernel, leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty
-) -> Any:  # noqa: ANN401 - what the kernel returns
+) -> Any:
     """Sum in blocks, with the penalty's gradient where torch records."""
     reduced = _all_axes(leaf.x, axes)
 
-    def compute(*arrays: Array | None) -> Any:  # noqa: ANN401
+    def compute(*arrays: Array | None) -> Any:
         return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
@@ -275,7 +275,7 @@ def _abs_sum_and_signs(
         where: Array | None,
         weights: Array | None,
         scale_: Array | None,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> Array:
         out[...] = _formula.scaled_signs(x, where, weights, scale if scale_ is None else scale_, xp=xp)
         return _SUM_OF_MAGNITUDES(x, where, weights, **options)

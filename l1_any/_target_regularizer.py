@@ -49,7 +49,7 @@ class TargetRegularizer:
         if isinstance(self.weights, int | float):
             _checks.number(self.weights, "weights")
 
-    def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:  # noqa: ANN401
+    def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:
         r"""Return the penalty and its metrics.
 
         Parameters
@@ -86,7 +86,7 @@ class TargetRegularizer:
         found = _reduce.reductions(leaves, xp=xp, penalty=self._penalty())
         return found.mean if self._mean else found.total, {"l1_raw": found.raw, "l1_mean": found.raw_mean}
 
-    def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:  # noqa: ANN401
+    def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:
         r"""Return the derivative of the penalty with respect to ``logprobs``.
 
         :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1
@@ -113,7 +113,7 @@ class TargetRegularizer:
         target: Any = self.target
         return _tree.unflatten(batch.structure, target.pull_back(gradients, leaves, batch))
 
-    def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:  # noqa: ANN401
+    def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:
         r"""Return the L2 norm of `subgradient` without making that array.
 
         :math:`\bigl(\sum_{x \ne 0} (m w)^2\bigr)^{1/2}`, for ``"probs"``
@@ -145,7 +145,7 @@ class TargetRegularizer:
     def _mean(self) -> bool:
         return self.reduce == "mean"
 
-    def _select(self, data: Any, logprobs: ArrayTree) -> _Selection:  # noqa: ANN401
+    def _select(self, data: Any, logprobs: ArrayTree) -> _Selection:
         batch = Batch.of(data, logprobs)
         target: Any = self.target
         source = target.source(batch)

@@ -24,7 +24,7 @@ class Weighted(NamedTuple):
     name: str
 
 
-def weighted(penalty: Any, name: str) -> Weighted:  # noqa: ANN401
+def weighted(penalty: Any, name: str) -> Weighted:
     """Return a penalty that was given as a `Term` or as a pair."""
     match penalty:
         case Term():
@@ -131,7 +131,7 @@ class Example:
         return total.to(self.logprobs.dtype)
 
 
-def with_parameters(body: Callable[..., Any], name: str, parameters: tuple[str, ...]) -> Any:  # noqa: ANN401
+def with_parameters(body: Callable[..., Any], name: str, parameters: tuple[str, ...]) -> Any:
     """Give a function of ``*args`` the name and the parameters that inspect and torch.fx shall see.
 
     Both follow ``__wrapped__``, and only read the signature there.

@@ -24,12 +24,12 @@ def flatten(tree: ArrayTree, name: str) -> tuple[list[Array], Structure]:
     return leaves, _flatten(tree, name, leaves)
 
 
-def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:  # noqa: ANN401
+def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     """Put leaves into a structure; an iterable that is none of the usual containers comes back as a list."""
     return _unflatten(structure, iter(leaves))
 
 
-def match(tree: Any, structure: Structure, name: str, of: str) -> list[Any]:  # noqa: ANN401
+def match(tree: Any, structure: Structure, name: str, of: str) -> list[Any]:
     """Return what ``tree`` holds for each leaf of a structure; None stands for all leaves below it."""
     leaves: list[Any] = []
     _match(tree, structure, name, of, leaves)
@@ -47,7 +47,7 @@ def _flatten(tree: ArrayTree, path: str, leaves: list[Array]) -> Structure:
     return Structure(build, keys, children)
 
 
-def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Callable[[list[Any]], Any]]:  # noqa: ANN401
+def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Callable[[list[Any]], Any]]:
     if isinstance(tree, Mapping):
         keys = tuple(tree)
         return keys, tree.values(), lambda values: dict(zip(keys, values, strict=True))
@@ -64,13 +64,13 @@ def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Cal
     return tuple(range(len(values))), values, build
 
 
-def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:  # noqa: ANN401
+def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     if structure.build is None:
         return next(leaves)
     return structure.build([_unflatten(child, leaves) for child in structure.children])
 
 
-def _match(tree: Any, structure: Structure, path: str, of: str, leaves: list[Any]) -> None:  # noqa: ANN401
+def _match(tree: Any, structure: Structure, path: str, of: str, leaves: list[Any]) -> None:
     if structure.build is None or tree is None:
         leaves.extend([tree] * _count(structure))
         return
@@ -85,7 +85,7 @@ def _match(tree: Any, structure: Structure, path: str, of: str, leaves: list[Any
         _match(by_key[key], child, f"{path}[{key!r}]", of, leaves)
 
 
-def _named(tree: Any) -> tuple[Sequence[Any], Iterable[Any]]:  # noqa: ANN401
+def _named(tree: Any) -> tuple[Sequence[Any], Iterable[Any]]:
     if isinstance(tree, Mapping):
         return list(tree), tree.values()
     if _array.is_array(tree) or isinstance(tree, str | bytes) or not isinstance(tree, Iterable):

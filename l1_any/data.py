@@ -11,7 +11,7 @@ from ._typing import Array, ArrayTree
 class Batch:
     """Log-probabilities with the fields of their examples, each brought to their library and device once."""
 
-    def __init__(self, data: Any, logprobs: ArrayTree) -> None:  # noqa: ANN401
+    def __init__(self, data: Any, logprobs: ArrayTree) -> None:
         if not (_array.is_array(logprobs) or isinstance(logprobs, list | tuple)):
             raise TypeError(
                 "`logprobs` must be one array, or a list with one array per example, got "
@@ -27,7 +27,7 @@ class Batch:
         self._columns: dict[str, list[tuple[str, Array]]] = {}
 
     @classmethod
-    def of(cls, data: Any, logprobs: ArrayTree) -> Self:  # noqa: ANN401
+    def of(cls, data: Any, logprobs: ArrayTree) -> Self:
         """Return the batch of these data; a batch that a pipeline has made stands for its own."""
         return data if isinstance(data, cls) else cls(data, logprobs)
 
@@ -76,7 +76,7 @@ class Batch:
             self._columns[key] = [(name, self._brought(name, value)) for name, value in self._values(key)]
         return self._columns[key]
 
-    def _brought(self, name: str, value: Any) -> Array:  # noqa: ANN401
+    def _brought(self, name: str, value: Any) -> Array:
         try:
             array = _exchange.bring(value, self.arrays[0], self.xp)
         except (TypeError, ValueError) as error:
@@ -139,19 +139,19 @@ class Batch:
             )
 
 
-def _fields(example: Any) -> Mapping[str, Any] | None:  # noqa: ANN401
+def _fields(example: Any) -> Mapping[str, Any] | None:
     """Return the fields of an example or of a whole batch, if it has such."""
     inner = getattr(example, "loss_fn_inputs", example)
     return inner if isinstance(inner, Mapping) else None
 
 
-def _entry(fields: Mapping[str, Any], key: str, name: str) -> Any:  # noqa: ANN401
+def _entry(fields: Mapping[str, Any], key: str, name: str) -> Any:
     if key not in fields:
         raise KeyError(f"`{name}` has no field {key!r}; it has {sorted(map(str, fields))}.")
     return fields[key]
 
 
-def _holds_arrays(value: Any) -> bool:  # noqa: ANN401
+def _holds_arrays(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(_exchange.is_convertible, value))
 
 
@@ -163,6 +163,6 @@ def _same_shape(name: str, value: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must have the shape of its log-probabilities, {shape}, got {got}.")
 
 
-def _known(n: Any) -> int | None:  # noqa: ANN401
+def _known(n: Any) -> int | None:
     """Return a length, or None where a lazy library does not know it."""
     return None if n is None or math.isnan(n) else n

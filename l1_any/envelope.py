@@ -15,8 +15,8 @@ def huber(
     axis: Axis = None,
     keepdims: bool = False,
     reduce: Reduction = "sum",
-    where: Any = None,  # noqa: ANN401
-    weights: Any = None,  # noqa: ANN401
+    where: Any = None,
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> Array:
     r"""Sum or mean of the weighted Huber function, a smooth L1 penalty.
@@ -77,8 +77,8 @@ def huber_gradient(
     *,
     axis: Axis = None,
     reduce: Reduction = "sum",
-    where: Any = None,  # noqa: ANN401
-    weights: Any = None,  # noqa: ANN401
+    where: Any = None,
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> ArrayTree:
     r"""Gradient of `huber` with respect to ``x``.

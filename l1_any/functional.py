@@ -13,8 +13,8 @@ def value(
     axis: Axis = None,
     keepdims: bool = False,
     reduce: Reduction = "sum",
-    where: Any = None,  # noqa: ANN401
-    weights: Any = None,  # noqa: ANN401
+    where: Any = None,
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> Array:
     r"""Sum or mean of the weighted magnitudes.
@@ -89,8 +89,8 @@ def subgradient(
     *,
     axis: Axis = None,
     reduce: Reduction = "sum",
-    where: Any = None,  # noqa: ANN401
-    weights: Any = None,  # noqa: ANN401
+    where: Any = None,
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> ArrayTree:
     r"""Minimum-norm subgradient of `value` with respect to ``x``.
@@ -144,8 +144,8 @@ def value_and_subgradient(
     axis: Axis = None,
     keepdims: bool = False,
     reduce: Reduction = "sum",
-    where: Any = None,  # noqa: ANN401
-    weights: Any = None,  # noqa: ANN401
+    where: Any = None,
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> tuple[Array, ArrayTree]:
     """Both `value` and `subgradient`, from one pass over the data.
@@ -188,8 +188,8 @@ def subgradient_norm(
     /,
     *,
     reduce: Reduction = "sum",
-    where: Any = None,  # noqa: ANN401
-    weights: Any = None,  # noqa: ANN401
+    where: Any = None,
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> Array:
     r"""L2 norm of `subgradient`, in closed form: no array of the size of ``x`` is made.

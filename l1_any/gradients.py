@@ -75,11 +75,11 @@ class Call:
             return self._recorded(value, metrics, arrays, start)
 
     @property
-    def _compute(self) -> Any:  # noqa: ANN401
+    def _compute(self) -> Any:
         return terms.compute(self.loss)
 
     @property
-    def _data(self) -> Any:  # noqa: ANN401
+    def _data(self) -> Any:
         """The data as given, or for our own regularizers with the fields that were read before."""
         return self.batch if type(self.loss) in {L1Regularizer, SoftL1Regularizer} else self.batch.data
 
@@ -90,7 +90,7 @@ class Call:
     def _logprobs(self, arrays: Gradient) -> ArrayTree:
         return _tree.unflatten(self.batch.structure, arrays)
 
-    def _checked(self, result: Any) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
+    def _checked(self, result: Any) -> tuple[Array, dict[str, Any]]:
         return terms.checked(result, self.name, self.batch)
 
     def _stated(self, value: Array, metrics: dict[str, Any], start: float) -> Evaluation:
@@ -131,7 +131,7 @@ class Call:
         except _autodiff.NotConnectedError:
             raise self._no_gradient("its value does not depend on `logprobs`") from None
 
-    def _like_logprobs(self, stated: Any) -> Gradient:  # noqa: ANN401
+    def _like_logprobs(self, stated: Any) -> Gradient:
         name = f"the subgradient of term {self.name!r}"
         gradient = _tree.match(stated, self.batch.structure, name, "logprobs")
         for g, lp in zip(gradient, self.batch.arrays, strict=True):

@@ -12,7 +12,7 @@ def group_value(
     *,
     axis: Axis,
     reduce: Reduction = "sum",
-    weights: Any = None,  # noqa: ANN401
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> Array:
     r"""Sum or mean of the L2 norms of groups: the L2,1 norm, or group Lasso penalty.
@@ -73,7 +73,7 @@ def group_subgradient(
     *,
     axis: Axis,
     reduce: Reduction = "sum",
-    weights: Any = None,  # noqa: ANN401
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> ArrayTree:
     r"""Minimum-norm subgradient of `group_value` with respect to ``x``.
@@ -175,7 +175,7 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
 def _grouped(
     x: ArrayTree,
     axis: Axis,
-    weights: Any,  # noqa: ANN401
+    weights: Any,
     xp: Namespace | None,
 ) -> tuple[list[Array], _tree.Structure, list[tuple[int, ...]], list[Array | float | None], Namespace]:
     arrays, structure = _tree.flatten(x, "x")

@@ -12,8 +12,8 @@ def subdiff_distance(
     strength: float | Array,
     /,
     *,
-    weights: Any = None,  # noqa: ANN401
-    where: Any = None,  # noqa: ANN401
+    weights: Any = None,
+    where: Any = None,
     xp: Namespace | None = None,
 ) -> ArrayTree:
     r"""Distance of -gradient to the subdifferential of the penalty, for each element.
@@ -72,7 +72,7 @@ def strength_max(
     gradient_at_zero: ArrayTree,
     /,
     *,
-    weights: Any = None,  # noqa: ANN401
+    weights: Any = None,
     xp: Namespace | None = None,
 ) -> Array:
     r"""Strength from which zero is the solution.

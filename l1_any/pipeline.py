@@ -57,7 +57,7 @@ class Pipeline:
     (array(1.41421356), array(0.))
     """
 
-    def __init__(self, base_loss: Any, terms: Iterable[Term] = (), *, track_grad_norms: bool = True) -> None:  # noqa: ANN401
+    def __init__(self, base_loss: Any, terms: Iterable[Term] = (), *, track_grad_norms: bool = True) -> None:
         if isinstance(terms, Term):
             raise TypeError("`terms` must be a list or other iterable of terms, got a Term; write [term].")
         self.base_loss = base_loss
@@ -65,7 +65,7 @@ class Pipeline:
         self.track_grad_norms = track_grad_norms
         _check_terms(base_loss, self.terms)
 
-    def __call__(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:  # noqa: ANN401
+    def __call__(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:
         """Return the loss and its report.
 
         Parameters
@@ -95,10 +95,10 @@ class Pipeline:
 
     def value_and_gradient(
         self,
-        data: Any,  # noqa: ANN401
+        data: Any,
         logprobs: ArrayTree,
         *,
-        step: Any = None,  # noqa: ANN401
+        step: Any = None,
     ) -> tuple[Array, ArrayTree, Report]:
         """Return the loss, its gradient with respect to the log-probabilities, and the report.
 
@@ -123,7 +123,7 @@ class Pipeline:
         """
         return self._run(data, logprobs, step, gradient=True)
 
-    async def acompute(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:  # noqa: ANN401
+    async def acompute(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:
         """Return the loss and its report, awaiting the terms that are ``async`` beside each other.
 
         Parameters
@@ -149,9 +149,9 @@ class Pipeline:
 
     def _run(
         self,
-        data: Any,  # noqa: ANN401
+        data: Any,
         logprobs: ArrayTree,
-        step: Any,  # noqa: ANN401
+        step: Any,
         *,
         gradient: bool,
     ) -> tuple[Array, ArrayTree, Report]:
@@ -162,7 +162,7 @@ class Pipeline:
                 raise TypeError(f"Term {call.name!r} is async: use `await pipeline.acompute(...)`.")
         return self._assembled(batch, weighted, _concurrency.run(calls, batch.arrays[0]))
 
-    def _prepared(self, data: Any, logprobs: ArrayTree, step: Any) -> tuple[Batch, list[Weighted]]:  # noqa: ANN401
+    def _prepared(self, data: Any, logprobs: ArrayTree, step: Any) -> tuple[Batch, list[Weighted]]:
         return Batch(data, logprobs), [(term, term.weight_at(step)) for term in self.terms]
 
     def _calls(self, batch: Batch, weighted: list[Weighted], *, gradient: bool) -> list[Call]:

@@ -11,8 +11,8 @@ def prox(
     step: float | Array,
     /,
     *,
-    weights: Any = None,  # noqa: ANN401
-    where: Any = None,  # noqa: ANN401
+    weights: Any = None,
+    where: Any = None,
     nonnegative: bool = False,
     xp: Namespace | None = None,
 ) -> ArrayTree:
@@ -134,7 +134,7 @@ def project(
     /,
     *,
     axis: int | None = None,
-    weights: Any = None,  # noqa: ANN401
+    weights: Any = None,
     nonnegative: bool = False,
     xp: Namespace | None = None,
 ) -> ArrayTree:

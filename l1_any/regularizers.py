@@ -22,7 +22,7 @@ class Regularizer(Protocol):
 
     name: str
 
-    def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, Mapping[str, Any]]:  # noqa: ANN401
+    def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, Mapping[str, Any]]:
         """Return the penalty, a 0-d array, and metrics by name."""
 
 

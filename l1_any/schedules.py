@@ -85,11 +85,11 @@ def cosine(weight: float, steps: int, *, final: float = 0.0, warmup: int = 0) ->
     )
 
 
-def _linear(step: Any, *, weight: float, steps: int) -> Any:  # noqa: ANN401
+def _linear(step: Any, *, weight: float, steps: int) -> Any:
     return weight * _progress(step, 0, steps)
 
 
-def _cosine(step: Any, *, weight: float, steps: int, final: float, warmup: int) -> Any:  # noqa: ANN401
+def _cosine(step: Any, *, weight: float, steps: int, final: float, warmup: int) -> Any:
     progress = _progress(step, warmup, steps)
     cos = _array.namespace(progress).cos if _array.is_array(progress) else math.cos
     fall = (1 + cos(progress * math.pi)) / 2
@@ -97,7 +97,7 @@ def _cosine(step: Any, *, weight: float, steps: int, final: float, warmup: int) 
     return rise * (final * (1 - fall) + weight * fall)
 
 
-def _progress(step: Any, start: int, end: int) -> Any:  # noqa: ANN401
+def _progress(step: Any, start: int, end: int) -> Any:
     """Return the way from one step to another that lies behind, in [0, 1]."""
     if not _array.is_array(step):
         return min(max((step - start) / (end - start), 0.0), 1.0)

@@ -67,7 +67,7 @@ class Term:
         if not callable(self.weight):
             object.__setattr__(self, "weight", _number(self.weight, name))
 
-    def weight_at(self, step: Any) -> Array | float:  # noqa: ANN401
+    def weight_at(self, step: Any) -> Array | float:
         """Return the weight at a step: a checked number, or a 0-d array."""
         if not callable(self.weight):
             return self.weight
@@ -84,12 +84,12 @@ class Term:
         return weight
 
 
-def compute(loss: Any) -> Any:  # noqa: ANN401
+def compute(loss: Any) -> Any:
     """Return what is called as ``(data, logprobs)``."""
     return getattr(loss, "compute", loss)
 
 
-def is_async(loss: Any) -> bool:  # noqa: ANN401
+def is_async(loss: Any) -> bool:
     """Whether calling it makes a coroutine."""
     function = compute(loss)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
@@ -105,7 +105,7 @@ def named(name: str | None) -> Iterator[None]:
         raise
 
 
-def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]]:  # noqa: ANN401
+def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]]:
     """Return the value and metrics in what a term returned."""
     if inspect.isawaitable(result) and not _array.is_array(result):  # Dask's arrays can be awaited
         if inspect.iscoroutine(result):
@@ -120,7 +120,7 @@ def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]
     return _scalar(value, name, batch), dict(metrics)
 
 
-def unique(base: Any, terms: tuple[Term, ...]) -> None:  # noqa: ANN401
+def unique(base: Any, terms: tuple[Term, ...]) -> None:
     """Refuse what is no term, or shares its name with another."""
     if not callable(compute(base)):
         raise TypeError(
@@ -138,7 +138,7 @@ def unique(base: Any, terms: tuple[Term, ...]) -> None:  # noqa: ANN401
         names.add(str(term.name))
 
 
-def _scalar(value: Any, name: str, batch: Batch) -> Array:  # noqa: ANN401
+def _scalar(value: Any, name: str, batch: Batch) -> Array:
     first = batch.arrays[0]
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -157,7 +157,7 @@ def _scalar(value: Any, name: str, batch: Batch) -> Array:  # noqa: ANN401
     return value
 
 
-def _number(weight: Any, name: str | None) -> float:  # noqa: ANN401
+def _number(weight: Any, name: str | None) -> float:
     number = weight.item() if isinstance(weight, np.generic) else weight
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise TypeError(f"The weight of term {name!r} must be a number, got {type(weight).__name__}.")

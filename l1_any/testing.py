@@ -252,7 +252,7 @@ def exact_subgradient(
     return out
 
 
-def exact_subgradient_norm(x: npt.NDArray[Any], **options: Any) -> float:  # noqa: ANN401
+def exact_subgradient_norm(x: npt.NDArray[Any], **options: Any) -> float:
     """`l1_any.subgradient_norm` in plain Python: the norm of `exact_subgradient`."""
     return math.sqrt(math.fsum(abs(s) ** 2 for s in exact_subgradient(x, **options).ravel().tolist()))
 

@@ -101,7 +101,7 @@ class BatchLoss:
                     f"{_examples.non_finite_fields(data)}."
                 )
 
-    def _current_step(self) -> Any:  # noqa: ANN401
+    def _current_step(self) -> Any:
         return self._step() if callable(self._step) else self._step
 
 

@@ -174,7 +174,7 @@ class _Readable:
         self.shape, self.dtype, self.ndim = x.shape, x.dtype, x.ndim
         self._x = x
 
-    def __getitem__(self, index: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - any index
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:
         return np.asarray(self._x[index])
 
 

@@ -134,7 +134,7 @@ def _time(seconds: float | None) -> str:
     return f"{seconds / 1e-6:.3g} us"
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any part of a JSON document
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -15,7 +15,7 @@ __all__ = ["ProximalL1", "proximal_l1"]
 _MODULES = {"ProximalL1": "._torch", "proximal_l1": "._optax"}
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name], __name__), name)

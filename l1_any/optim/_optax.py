@@ -25,7 +25,7 @@ def proximal_l1(
     learning_rate: float | Array | Schedule,
     strength: float | Array | Schedule,
     *,
-    mask: Any = None,  # noqa: ANN401
+    mask: Any = None,
     group_axis: Axis = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Soft-threshold the updated parameters, so that L1 gives exact zeros.

@@ -133,7 +133,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         return self.inner_optimizer.param_groups  # type: ignore[no-any-return]
 
     @property
-    def state(self) -> Any:  # noqa: ANN401
+    def state(self) -> Any:
         """The inner optimizer's state."""
         return self.inner_optimizer.state
 
@@ -142,7 +142,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         """The inner optimizer's defaults."""
         return self.inner_optimizer.defaults  # type: ignore[no-any-return]
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step of the inner optimizer, then threshold.
 
         Parameters

@@ -56,8 +56,8 @@ PLANTS = {
         """
         keep = _blocks._fold
 
-        def fold(kernel, arrays, *rest):
-            return keep(kernel, tuple(a if a is None else a[: len(a) - 1] for a in arrays), *rest)
+        def fold(kernel, arrays, *rest, **options):
+            return keep(kernel, tuple(a if a is None else a[: len(a) - 1] for a in arrays), *rest, **options)
 
         _blocks._fold = fold
         """,
