@@ -191,18 +191,17 @@ def widest(x: Array, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
-def summation(x: Array, axes: tuple[int, ...], xp: Namespace) -> Literal["library", "halves", "tree"]:
-    """Return the way of summing terms of x that keeps to the contract's error.
+def summation(
+    x: Array, axes: tuple[int, ...], dtype: DType, xp: Namespace
+) -> Literal["library", "halves", "tree"]:
+    """Return the way of summing terms of x, in the accumulator's dtype, that keeps to the contract's error.
 
     XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
     runs along that one, which matters where the terms are as wide as the accumulator.
     """
     if _is_jax(x):
         return "tree"
-    wide = (
-        dtype_name(x.dtype) in {"float64", "complex128"} or dtype_name(accumulator_dtype(x, xp)) == "float32"
-    )
-    if not wide or not axes or not is_eager_cpu(x, xp):
+    if result_dtype(x, xp) != dtype or not axes or not is_eager_cpu(x, xp):
         return "library"  # in parallel on a GPU; under torch.compile, left to fuse
     return "halves"
 

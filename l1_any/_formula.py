@@ -123,10 +123,11 @@ def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
 
 def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
     """Sum along some axes, in the accumulator's dtype."""
-    way = _array.summation(like, axes, xp)
+    dtype = _array.accumulator_dtype(like, xp)
+    way = _array.summation(like, axes, dtype, xp)
     if way == "library":
         axis = None if len(axes) == terms.ndim else axes
-        return xp.sum(terms, axis=axis, dtype=_array.accumulator_dtype(like, xp), keepdims=keepdims)
+        return xp.sum(terms, axis=axis, dtype=dtype, keepdims=keepdims)
     kept = tuple(axis for axis in range(terms.ndim) if axis not in axes)
     lengths = tuple(terms.shape[axis] for axis in kept)
     n = math.prod(terms.shape[axis] for axis in axes)
