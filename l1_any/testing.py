@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _array, functional
+from . import _array, _exchange, functional
 from ._typing import Array, Device, Namespace, Reduction
 
 __all__ = [
@@ -170,15 +170,8 @@ BACKENDS = (
 
 def to_numpy(x: Array) -> npt.NDArray[Any]:
     """Bring an array of any library and device to NumPy, half precisions as float64."""
-    if hasattr(x, "detach"):  # torch: neither a gradient nor bfloat16 goes to NumPy
-        x = x.detach().cpu()
-        x = x.to(dtype=_array.namespace(x).float64) if _array.dtype_name(x.dtype) in HALF else x
-    elif hasattr(x, "to_device") and not isinstance(x, np.ndarray) and hasattr(x, "_device"):
-        x = x.to_device(_array.namespace(x).Device("CPU_DEVICE"))
-    elif hasattr(x, "get"):
-        x = x.get()
-    out = np.asarray(x)
-    return out.astype(np.float64) if _array.dtype_name(out.dtype) in HALF else out
+    host = _exchange.to_host(x)
+    return host.astype(np.float64) if _array.dtype_name(x.dtype) in HALF else host
 
 
 def exact_value(

@@ -243,7 +243,8 @@ def test_read_only_and_scalars(library):
 
 @pytest.mark.only("numpy")
 def test_bfloat16_of_ml_dtypes(library):
-    ml_dtypes = pytest.importorskip("ml_dtypes", reason="an extra of the command line")
+    import ml_dtypes
+
     x = np.full(600_000, -0.1, ml_dtypes.bfloat16)
     v, s = l1.value_and_subgradient(x, weights=0.5)
     assert v == np.float32(math.fsum(abs(e) / 2 for e in x.tolist()))
