@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import array_api_compat as compat
@@ -18,6 +18,10 @@ _RESULT_DTYPES = {
     "complex64": "float32",
     "complex128": "float64",
 }
+_TORCH = {
+    "torch",
+    "torch.fx",
+}  # under torch.fx, x is a symbol: it records operations, and knows no dtype or shape
 _LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -29,10 +33,9 @@ def _loaded(library: str) -> Any:
 
 def _library(x: object) -> str | None:
     """Name the library of an array among those that need care, "other" for the rest, None for no array."""
-    kind = type(x)
-    if kind in _LIBRARIES:
-        return _LIBRARIES[kind]
-    library = _LIBRARIES[kind] = _find_library(x)
+    library = _LIBRARIES.get(type(x), "")
+    if library == "":
+        library = _LIBRARIES[type(x)] = _find_library(x)
     return library
 
 
@@ -48,23 +51,6 @@ def _find_library(x: object) -> str | None:
     return "other" if hasattr(x, "shape") and compat.is_array_api_obj(x) else None
 
 
-def _is_torch(x: object) -> bool:
-    return _library(x) in {"torch", "torch.fx"}
-
-
-def _is_symbol(x: object) -> bool:
-    """Whether torch.fx traces a function with x: it records operations, and knows no dtype or shape."""
-    return _library(x) == "torch.fx"
-
-
-def _is_jax(x: object) -> bool:
-    return _library(x) == "jax"
-
-
-def _is_numpy(xp: Namespace) -> bool:
-    return xp is _loaded("array_api_compat.numpy")
-
-
 def _is_tracer(x: object) -> bool:
     return isinstance(x, _loaded("jax").core.Tracer)
 
@@ -76,11 +62,13 @@ def is_array(x: object) -> bool:
 
 def why_unsupported(x: Array) -> str | None:
     """Say why an array is not a dense one that this package can read, or None."""
-    if _library(x) == "numpy" and isinstance(x, np.ma.MaskedArray):
-        return "a NumPy masked array; pass x.data and where=~x.mask"
-    if _library(x) == "numpy" and isinstance(x, np.matrix):
-        return "a NumPy matrix; pass np.asarray(x)"
-    if _is_torch(x) and (x.layout is not _loaded("torch").strided or x.is_nested):
+    library = _library(x)
+    if library == "numpy":
+        if isinstance(x, np.ma.MaskedArray):
+            return "a NumPy masked array; pass x.data and where=~x.mask"
+        if isinstance(x, np.matrix):
+            return "a NumPy matrix; pass np.asarray(x)"
+    elif library in _TORCH and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
     return None
 
@@ -117,16 +105,34 @@ def as_array(x: Array) -> Array:
 
 def device(x: Array) -> Device:
     """Return the device to create arrays on beside x; None leaves it to JAX, traced or not."""
-    if _is_jax(x):
+    if _library(x) == "jax":
         return None
-    return x.device if _is_torch(x) else compat.device(x)
+    return x.device if _library(x) in _TORCH else compat.device(x)
 
 
 def devices(x: Array) -> Any:
     """Return what can be compared to tell whether two arrays share their devices; None while traced."""
-    if _is_jax(x):
+    if _library(x) == "jax":
         return None if _is_tracer(x) else x.devices()
     return device(x)
+
+
+def to_device(x: Array, like: Array) -> Array:
+    """Move x to the device of another array of its library."""
+    return compat.to_device(x, compat.device(like))
+
+
+def to_host(x: Any) -> np.ndarray[Any, Any]:
+    """Return the values of an array, or of lists of numbers, in NumPy; of bfloat16 in float32."""
+    if _library(x) == "torch":
+        x = x.detach().cpu()
+        return np.asarray(x.float() if dtype_name(x.dtype) == "bfloat16" else x)
+    if compat.is_cupy_array(x):
+        return np.asarray(x.get())
+    if is_array(x) and compat.is_array_api_strict_namespace(namespace(x)):
+        x = x.to_device(namespace(x).Device("CPU_DEVICE"))
+    host = np.asarray(x)
+    return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
 def dtype_name(dtype: DType) -> str:
@@ -148,7 +154,7 @@ def is_floating(x: Array) -> bool:
 
 def is_complex(x: Array) -> bool:
     """Whether the dtype is a complex floating one."""
-    return not _is_symbol(x) and dtype_name(x.dtype) in {"complex64", "complex128"}
+    return _library(x) != "torch.fx" and dtype_name(x.dtype) in {"complex64", "complex128"}
 
 
 def is_boolean(x: Array) -> bool:
@@ -158,12 +164,12 @@ def is_boolean(x: Array) -> bool:
 
 def result_dtype(x: Array, xp: Namespace) -> DType:
     """Return the real dtype in which a reduction of x is given."""
-    return getattr(xp, result_dtype_name(x))
+    return getattr(xp, _RESULT_DTYPES[dtype_name(x.dtype)])
 
 
 def in_result_dtype(x: Array, xp: Namespace) -> Array:
     """Cast x to that dtype; a symbol, which stands for a result already, stays as it is."""
-    return x if _is_symbol(x) else xp.astype(x, result_dtype(x, xp), copy=False)
+    return x if _library(x) == "torch.fx" else xp.astype(x, result_dtype(x, xp), copy=False)
 
 
 def result_dtype_name(x: Array) -> str:
@@ -173,9 +179,10 @@ def result_dtype_name(x: Array) -> str:
 
 def accumulator_dtype(x: Array, xp: Namespace) -> DType:
     """Return float64 where library and device have it, else float32."""
-    if _is_numpy(xp) or (_is_torch(x) and x.device.type in {"cpu", "cuda"}):
+    library = _library(x)
+    if library == "numpy" or (library in _TORCH and x.device.type in {"cpu", "cuda"}):
         return xp.float64
-    if _is_jax(x):
+    if library == "jax":
         return _loaded("jax").dtypes.canonicalize_dtype("float64")
     real = xp.__array_namespace_info__().dtypes(device=device(x), kind="real floating")
     return real.get("float64", xp.float32)
@@ -183,7 +190,7 @@ def accumulator_dtype(x: Array, xp: Namespace) -> DType:
 
 def widest(x: Array, xp: Namespace) -> Array:
     """Cast x to the complex or real dtype of the accumulator's width."""
-    if _is_symbol(x):
+    if _library(x) == "torch.fx":
         return x.to(xp.float64)
     dtype = accumulator_dtype(x, xp)
     if is_complex(x):
@@ -199,7 +206,7 @@ def summation(
     XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
     runs along that one, which matters where the terms are as wide as the accumulator.
     """
-    if _is_jax(x):
+    if _library(x) == "jax":
         return "tree"
     if result_dtype(x, xp) != dtype or not axes or not is_eager_cpu(x, xp):
         return "library"  # in parallel on a GPU; under torch.compile, left to fuse
@@ -218,7 +225,7 @@ def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
 
 def zero(x: Array, xp: Namespace) -> Array:
     """Return a 0-d zero of x's library, dtype and device; for a symbol, the number."""
-    return 0.0 if _is_symbol(x) else full((), 0, x.dtype, x, xp)
+    return 0.0 if _library(x) == "torch.fx" else full((), 0, x.dtype, x, xp)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
@@ -228,12 +235,12 @@ def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Na
 
 def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
-    if _is_torch(x):  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
+    if _library(x) in _TORCH:  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
         s = torch.sign(x)
         if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
             return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
-        return torch.clamp(x, s, s)  # s but for NaN, which clamp lets through
+        return torch.clamp(x, s, s, out=s)  # s but for NaN, which clamp lets through
     return xp.sign(x)
 
 
@@ -242,15 +249,27 @@ def largest(
 ) -> Array:
     """Return the largest of real numbers, and NaN if there is one among them."""
     m = xp.max(x, axis=axis, keepdims=keepdims)
-    if not _is_jax(x):
+    if _library(x) != "jax":
         return m
     # On a CPU, XLA's maximum of more than a few thousand elements passes over NaN.
     return xp.where(xp.any(xp.isnan(x), axis=axis, keepdims=keepdims), xp.full_like(m, float("nan")), m)
 
 
+def times(own: Array, factor: Array | float, xp: Namespace) -> Array:
+    """Multiply an array that nobody else has by a factor of its dtype that broadcasts to it; in its place on a CPU."""
+    if (
+        is_eager_cpu(own, xp)
+        and (isinstance(factor, float) or is_eager_cpu(factor, xp))
+        and not (records_gradient(own) or records_gradient(factor))
+    ):
+        own *= factor
+        return own
+    return own * factor
+
+
 def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     """Soft-threshold real x by the library's own operation; None where there is none as exact and faster."""
-    known = _is_torch(x) and dtype_name(x.dtype) in {"float32", "float64"}
+    known = _library(x) in _TORCH and dtype_name(x.dtype) in {"float32", "float64"}
     if not known or not is_eager_cpu(x, xp) or records_gradient(x):
         return None
     torch = _loaded("torch")
@@ -261,7 +280,7 @@ def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
 
 def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
     """Sort an array of numbers >= 0 along an axis, NaN first."""
-    if _is_jax(x) and dtype_name(x.dtype) in {"float32", "float64"}:
+    if _library(x) == "jax" and dtype_name(x.dtype) in {"float32", "float64"}:
         # The bits of numbers >= 0 have the same order, and XLA sorts integers on a CPU 6 times faster.
         bits = x.view("int32" if dtype_name(x.dtype) == "float32" else "int64")
         return xp.flip(xp.sort(bits, axis=axis), axis=axis).view(x.dtype)
@@ -270,7 +289,7 @@ def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
 
 def cumulative_sum(x: Array, axis: int, dtype: DType, xp: Namespace) -> Array:
     """Sum along an axis up to each element."""
-    if _is_torch(x):  # compat looks the namespace up again, of which torch.compile warns
+    if _library(x) in _TORCH:  # compat looks the namespace up again, of which torch.compile warns
         return _loaded("torch").cumsum(x, dim=axis, dtype=dtype)
     return xp.cumulative_sum(x, axis=axis, dtype=dtype)
 
@@ -309,28 +328,35 @@ def _has_storage(x: Array) -> bool:
 
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
-    if _is_torch(x):
+    library = _library(x)
+    if library in _TORCH:
         return x.device.type == "cpu" and _is_plain_tensor(x) and _has_storage(x)
-    return _is_numpy(xp) or bool(compat.is_array_api_strict_namespace(xp))
+    return library == "numpy" or (library == "other" and bool(compat.is_array_api_strict_namespace(xp)))
+
+
+def _would_record(x: Array) -> bool:
+    return bool(x.requires_grad) and bool(_loaded("torch").is_grad_enabled())
 
 
 def records_gradient(x: Array) -> bool:
     """Whether torch's eager autograd records what is done to x."""
-    return _is_torch(x) and x.requires_grad and _loaded("torch").is_grad_enabled() and _is_plain_tensor(x)
+    return _library(x) in _TORCH and _would_record(x) and _is_plain_tensor(x)
 
 
 def autodiff(x: Array) -> Literal["torch", "jax"] | None:
     """Name the library that differentiates functions of x, if it is one that does."""
-    if _is_torch(x):
+    library = _library(x)
+    if library in _TORCH:
         return "torch"
-    return "jax" if _is_jax(x) else None
+    return "jax" if library == "jax" else None
 
 
 def is_traced(x: Array) -> bool:
     """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
-    if _is_torch(x):
+    library = _library(x)
+    if library in _TORCH:
         return not _is_plain_tensor(x)
-    return _is_jax(x) and _is_tracer(x)
+    return library == "jax" and _is_tracer(x)
 
 
 def is_lazy(x: Array) -> bool:
@@ -340,20 +366,26 @@ def is_lazy(x: Array) -> bool:
 
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    return is_traced(x) or records_gradient(x)
+    return is_traced(x) or (_library(x) in _TORCH and _would_record(x))
 
 
 def detach(x: Array) -> Array:
     """Return x as a constant of automatic differentiation."""
-    if _is_torch(x):
+    library = _library(x)
+    if library in _TORCH:
         return x.detach()
-    return _loaded("jax").lax.stop_gradient(x) if _is_jax(x) else x
+    return _loaded("jax").lax.stop_gradient(x) if library == "jax" else x
 
 
-def compiled(function: Callable[..., Any], x: Array, static: tuple[str, ...]) -> Callable[..., Any]:
-    """Return the function, compiled where x is a JAX array that would be worked on one operation a time."""
-    if not _is_jax(x) or _is_tracer(x):
+def compiled(function: Callable[..., Any], x: Array, static: Iterable[str]) -> Callable[..., Any]:
+    """Return the function, compiled where x is a JAX array that would be worked on one operation at a time."""
+    if _library(x) != "jax" or _is_tracer(x):
         return function
     if function not in _JITTED:
-        _JITTED[function] = _loaded("jax").jit(function, static_argnames=static)
+        _JITTED[function] = _loaded("jax").jit(function, static_argnames=tuple(static))
     return _JITTED[function]
+
+
+def run_compiled(function: Callable[..., Any], x: Array, *args: Any, **static: Any) -> Any:
+    """Call it, compiled in the same case; what is static is compiled into it."""
+    return compiled(function, x, static)(*args, **static)

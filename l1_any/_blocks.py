@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _array, _chunks
-from ._typing import Array, DType, Namespace
+from ._typing import Array, Axes, DType, Namespace
 
 Arrays = tuple[Array, ...]
 """An array, and others or None that broadcast to it."""
@@ -53,19 +53,20 @@ def elementwise(
     xp: Namespace,
     whole: tuple[int, ...] = (),
     dtype: DType | None = None,
+    block: int = WRITTEN_ELEMENTS,
 ) -> Array:
     """Run ``kernel(*arrays, xp=)``, which returns an array like the first, without temporaries of its size.
 
     Its dtype may be another. Along the axes in ``whole``, which are elementwise no more, no block is cut.
     """
-    if not _in_blocks(arrays, xp, WRITTEN_ELEMENTS):
+    if not _in_blocks(arrays, xp, block):
         return kernel(*arrays, xp=xp)
     out = _array.empty_like(arrays[0], xp, dtype)
 
     def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
-    _fold(write, (out, *_aligned(arrays, xp)), (), xp, block=WRITTEN_ELEMENTS, whole=whole)
+    _fold(write, (out, *_aligned(arrays, xp)), (), xp, block=block, whole=whole)
     return out
 
 
@@ -80,6 +81,11 @@ def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
 
     _fold(collect, _aligned(arrays, xp), (), xp, block=READ_ELEMENTS)
     return xp.max(xp.stack(found))
+
+
+def named_axes(x: Array, axes: Axes) -> tuple[int, ...]:
+    """Return the axes one by one, where None stands for all of them."""
+    return tuple(range(x.ndim)) if axes is None else axes
 
 
 def _in_blocks(arrays: Arrays, xp: Namespace, block: int) -> bool:

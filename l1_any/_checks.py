@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _array, _tree
-from ._reduce import Leaf
-from ._typing import Array, ArrayTree, Axis, Namespace
+from ._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 
 _NUMBER_OR_ARRAY = "a number or an array"
 
@@ -114,9 +113,7 @@ def is_mean(reduce: str) -> bool:
     return reduce == "mean"
 
 
-def axes(
-    axis: Axis, x: ArrayTree, structure: _tree.Structure, *, keepdims: bool = False
-) -> tuple[int, ...] | None:
+def axes(axis: Axis, x: ArrayTree, structure: _tree.Structure, *, keepdims: bool = False) -> Axes:
     """Return the axes as a tuple of numbers >= 0, or None for all of a structure."""
     if structure is not _tree.LEAF:
         if axis is not None or keepdims:
@@ -139,11 +136,27 @@ def axes(
     return out
 
 
-def not_empty(leaves: Sequence[Leaf], axes: tuple[int, ...] | None) -> None:
+def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:
     """Refuse the mean of what is known to hold no elements."""
     sizes = [_array.extent(leaf.x, tuple(range(leaf.x.ndim)) if axes is None else axes) for leaf in leaves]
     if all(n == 0 for n in sizes):
         raise ValueError('`x` is empty: `reduce="mean"` needs at least one element.')
+
+
+def reduction(
+    leaves: Sequence[Leaf],
+    structure: _tree.Structure,
+    reduce: str,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+) -> tuple[Axes, bool]:
+    """Return the axes, and whether ``reduce`` asks for a mean, which must be one of something."""
+    named = axes(axis, leaves[0].x, structure, keepdims=keepdims)
+    mean = is_mean(reduce)
+    if mean:
+        not_empty(leaves, named)
+    return named, mean
 
 
 def leaves(

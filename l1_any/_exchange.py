@@ -1,10 +1,7 @@
-"""Moves values between array libraries, and to Python; with `_array`, all that asks which library it has."""
+"""Moves values between array libraries, and to Python."""
 
 from collections.abc import Mapping
 from typing import Any
-
-import array_api_compat as compat
-import numpy as np
 
 from . import _array
 from ._typing import Array, Namespace
@@ -27,30 +24,17 @@ def bring(value: Any, like: Array, xp: Namespace) -> Array:
         here, there = _array.devices(like), _array.devices(value)
         if here is None or there is None or here == there:
             return _array.as_array(value)
-        return compat.to_device(value, compat.device(like))
+        return _array.to_device(value, like)
     if not _array.is_array(value):
         value = _unwrapped(value)
-    if compat.is_dask_array(value):
+    if _array.is_array(value) and _array.is_chunked(value):
         raise TypeError("a Dask array beside logprobs of another library; compute it first")
-    host = to_host(value)
+    host = _array.to_host(value)
     if host.dtype.kind not in "biufc":
         raise TypeError(f"values of dtype {host.dtype}, which are not numbers")
     if host.dtype.kind == "f":
         host = host.astype(_array.result_dtype_name(like), copy=False)
     return xp.asarray(host, device=_array.device(like))
-
-
-def to_host(x: Any) -> np.ndarray[Any, Any]:
-    """Return the values of an array, or of lists of numbers, in NumPy."""
-    if _array.autodiff(x) == "torch":
-        x = x.detach().cpu()
-        return np.asarray(x.float() if _array.dtype_name(x.dtype) == "bfloat16" else x)
-    if compat.is_cupy_array(x):
-        return np.asarray(x.get())
-    if _array.is_array(x) and compat.is_array_api_strict_namespace(_array.namespace(x)):
-        x = x.to_device(_array.namespace(x).Device("CPU_DEVICE"))
-    host = np.asarray(x)
-    return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
 def to_floats(tree: Any) -> Any:
@@ -97,7 +81,7 @@ def to_floats(tree: Any) -> Any:
     for indices in places.values():
         xp = _array.namespace(arrays[indices[0]])
         stacked = xp.stack([xp.reshape(arrays[i], ()) for i in indices])
-        for i, number in zip(indices, to_host(stacked).tolist(), strict=True):
+        for i, number in zip(indices, _array.to_host(stacked).tolist(), strict=True):
             floats[i] = float(number)
     return _filled(nest, floats)
 

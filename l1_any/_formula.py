@@ -1,6 +1,7 @@
 """The mathematics: pure functions of arrays, eager or traced, with their namespace given. No checks."""
 
 import math
+from collections.abc import Callable
 
 from . import _array
 from ._typing import Array, Namespace
@@ -110,7 +111,7 @@ def scaled(
         s = xp.astype(s, dtype, copy=False)
     if not isinstance(factor, float):
         factor = xp.astype(factor, dtype, copy=False)
-    return xp.astype(s * factor, x.dtype, copy=False)
+    return xp.astype(_array.times(s, factor, xp), x.dtype, copy=False)
 
 
 def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
@@ -119,6 +120,17 @@ def count(x: Array, where: Array | None, *, xp: Namespace) -> Array:
     if where is None:
         return xp.ones_like(x, dtype=dtype)
     return xp.astype(xp.broadcast_to(where, x.shape), dtype)
+
+
+def sum_of(terms: Callable[..., Array]) -> Callable[..., Array]:
+    """Return the function that sums along some axes what a formula gives for each element."""
+
+    def kernel(
+        x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
+    ) -> Array:
+        return total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp)
+
+    return kernel
 
 
 def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:

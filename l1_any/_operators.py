@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _array, _ball, _blocks, _chunks, _formula, _group_formula, _threshold
-from ._reduce import Leaf
 from ._threshold import Threshold
-from ._typing import Array, DType, Namespace
+from ._typing import Array, DType, Leaf, Namespace
 
 
 def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool, xp: Namespace) -> list[Array]:
     """Soft threshold of each leaf."""
-    return [_compiled(_prox, leaf.x, leaf, step, nonnegative=nonnegative, xp=xp) for leaf in leaves]
+    return [_array.run_compiled(_prox, leaf.x, leaf, step, nonnegative=nonnegative, xp=xp) for leaf in leaves]
 
 
 def prox_elastic_net(
@@ -23,7 +22,7 @@ def prox_elastic_net(
     """Soft threshold and shrinkage of each leaf."""
     kernel = _threshold.prox_elastic_net
     return [
-        _compiled(_elementwise, leaf.x, leaf, step, kernel=kernel, l1_ratio=l1_ratio, xp=xp)
+        _array.run_compiled(_elementwise, leaf.x, leaf, step, kernel=kernel, l1_ratio=l1_ratio, xp=xp)
         for leaf in leaves
     ]
 
@@ -33,14 +32,14 @@ def subdiff_distance(
 ) -> list[Array]:
     """Distance of -gradient to strength·w·∂|x| for each element of each leaf."""
     return [
-        _compiled(_subdiff_distance, leaf.x, leaf, gradient, strength, xp=xp)
+        _array.run_compiled(_subdiff_distance, leaf.x, leaf, gradient, strength, xp=xp)
         for leaf, gradient in zip(leaves, gradients, strict=True)
     ]
 
 
 def strength_max(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     """Largest |g|/w of all leaves."""
-    largest = [_compiled(_strength_max, leaf.x, leaf, xp=xp) for leaf in leaves]
+    largest = [_array.run_compiled(_strength_max, leaf.x, leaf, xp=xp) for leaf in leaves]
     out = functools.reduce(lambda a, b: xp.max(xp.stack([a, b])), largest)
     return _array.as_array(out)
 
@@ -56,18 +55,21 @@ def project(
         radius = radius / factor if factor else math.inf
         leaves = [leaf._replace(factor=None) for leaf in leaves]
     if axis is not None:
-        return [_compiled(_project, leaves[0].x, leaves[0], radius, axis=axis, **options) for leaf in leaves]
+        return [
+            _array.run_compiled(_project, leaves[0].x, leaves[0], radius, axis=axis, **options)
+            for leaf in leaves
+        ]
     whole = _joined(leaves, xp)
-    return _split(_compiled(_project, whole.x, whole, radius, axis=0, **options), leaves, xp)
+    return _split(_array.run_compiled(_project, whole.x, whole, radius, axis=0, **options), leaves, xp)
 
 
 def prox_max(xs: Sequence[Array], step: Threshold, *, axis: int | None, xp: Namespace) -> list[Array]:
     """Proximal operator of the largest magnitude: along an axis of one array, or of all arrays."""
     if axis is not None:
-        return [_compiled(_prox_max, x, x, step, axis=axis, xp=xp) for x in xs]
+        return [_array.run_compiled(_prox_max, x, x, step, axis=axis, xp=xp) for x in xs]
     leaves = [Leaf(x) for x in xs]
     x = _joined(leaves, xp).x
-    return _split(_compiled(_prox_max, x, x, step, axis=0, xp=xp), leaves, xp)
+    return _split(_array.run_compiled(_prox_max, x, x, step, axis=0, xp=xp), leaves, xp)
 
 
 def prox_group(
@@ -75,12 +77,9 @@ def prox_group(
 ) -> list[Array]:
     """Shrink the norm of each group of each array."""
     return [
-        _compiled(_prox_group, x, x, step, axes=a, xp=xp) for x, step, a in zip(xs, steps, axes, strict=True)
+        _array.run_compiled(_prox_group, x, x, step, axes=a, xp=xp)
+        for x, step, a in zip(xs, steps, axes, strict=True)
     ]
-
-
-def _compiled(function: Callable[..., Any], x: Array, *args: Any, **static: Any) -> Any:
-    return _array.compiled(function, x, tuple(static))(*args, **static)
 
 
 def _blocked(
@@ -227,7 +226,8 @@ def group_value(
 ) -> Array:
     """Σ w·‖x‖₂ over the groups of all arrays, over their number for a mean."""
     totals = [
-        _compiled(_group_total, x, x, w, axes=a, xp=xp) for x, w, a in zip(xs, weights, axes, strict=True)
+        _array.run_compiled(_group_total, x, x, w, axes=a, xp=xp)
+        for x, w, a in zip(xs, weights, axes, strict=True)
     ]
     total = functools.reduce(operator.add, totals)
     if mean:
@@ -250,7 +250,7 @@ def group_subgradient(
     for x, w, a in zip(xs, weights, axes, strict=True):
         scale = w if over is None else over if w is None else w * over
         constant = _array.detach(x)
-        out.append(_compiled(_group_subgradient, x, constant, _array.detach(scale), axes=a, xp=xp))
+        out.append(_array.run_compiled(_group_subgradient, x, constant, _array.detach(scale), axes=a, xp=xp))
     return out
 
 

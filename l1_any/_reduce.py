@@ -1,54 +1,13 @@
 """The penalty of a structure of arrays: one sum, one n, rounded once."""
 
-import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from . import _array, _autodiff, _blocks, _formula
-from ._typing import Array, Namespace
-
-Axes = tuple[int, ...] | None
-
-
-class Leaf(NamedTuple):
-    """An array of the structure, with what selects and multiplies its magnitudes."""
-
-    x: Array
-    where: Array | None = None
-    weights: Array | None = None
-    factor: float | None = None  # a weight that is a number
-
-
-class Penalty(Protocol):
-    """What is summed for each element, and its derivative; hashed by value, for compilers to know it."""
-
-    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, xp: Namespace) -> Array:
-        """m·w·h(x), which automatic differentiation understands."""
-
-    def gradient(
-        self,
-        x: Array,
-        where: Array | None,
-        weights: Array | None,
-        scale: Array | float | None,
-        /,
-        *,
-        xp: Namespace,
-    ) -> Array:
-        """m·w·h'(x)·scale, of the dtype of x."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Magnitude:
-    """The L1 penalty's own h(x) = |x|."""
-
-    terms = staticmethod(_formula.magnitudes)
-    gradient = staticmethod(_formula.scaled_signs)
-
-
-MAGNITUDE = Magnitude()
+from . import _array, _autodiff, _blocks, _formula, _mean
+from ._penalty import MAGNITUDE, Penalty
+from ._typing import Array, Axes, Leaf, Namespace
 
 
 def value(
@@ -109,19 +68,24 @@ def norm(
 
 def dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
     """Σ m·w·x, in the accumulator's dtype."""
-    leaves = _constants(leaves)
-    totals = [_leafwise(_constant_total, leaf, terms=_formula.products, xp=xp) for leaf in leaves]
-    return _array.as_array(functools.reduce(operator.add, totals))
+    return _run(_dot, _constants(leaves), xp=xp)
 
 
 def _run(function: Callable[..., Any], leaves: Sequence[Leaf], **static: Any) -> Any:
-    """Call it compiled, if the library has a compiler and there is one array.
+    """Call it compiled, if the library has a compiler and there is one array."""
+    if len(leaves) == 1:
+        function = _array.compiled(function, leaves[0].x, static)
+    return function(leaves, **static)
 
-    Ragged leaves are compiled one by one: all at once would compile anew for each set of lengths.
+
+def _of_each(function: Callable[..., Any], leaves: Sequence[Leaf], *args: Any, **static: Any) -> list[Any]:
+    """Call it for each leaf.
+
+    Several are compiled one by one: ragged ones, all at once, would compile anew for each set of lengths.
     """
     if len(leaves) == 1:
-        function = _array.compiled(function, leaves[0].x, tuple(static))
-    return function(leaves, **static)
+        return [function(leaves[0], *args, **static)]
+    return [_array.run_compiled(function, leaf.x, leaf, *args, **static) for leaf in leaves]
 
 
 def _constants(leaves: Sequence[Leaf]) -> list[Leaf]:
@@ -131,21 +95,18 @@ def _constants(leaves: Sequence[Leaf]) -> list[Leaf]:
 def _value(
     leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace, penalty: Penalty
 ) -> Array:
-    options = {"axes": axes, "keepdims": keepdims, "xp": xp, "penalty": penalty}
-    totals = [_leafwise(_total, leaf, **options) for leaf in leaves]
-    n = _count(leaves, axes=axes, xp=xp) if mean else None
+    totals = _of_each(_total, leaves, axes=axes, keepdims=keepdims, xp=xp, penalty=penalty)
+    n = _mean.count(leaves, axes, xp=xp) if mean else None
     return _finished(totals, n, leaves, axes=axes, xp=xp)
 
 
 def _reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> Reductions:
-    totals = [_leafwise(_total_and_magnitude, leaf, xp=xp, penalty=penalty) for leaf in leaves]
-    n = _count(leaves, axes=None, xp=xp)
+    totals = _of_each(_total_and_magnitude, leaves, xp=xp, penalty=penalty)
+    n = _mean.count(leaves, None, xp=xp)
 
     def reduced(parts: Sequence[Array]) -> tuple[Array, Array]:
-        total = _finished(list(parts), None, leaves, axes=None, xp=xp)
-        if isinstance(n, float) and n == 0:
-            return total, _array.full((), float("nan"), total.dtype, total, xp)
-        return total, _finished(list(parts), n, leaves, axes=None, xp=xp)
+        total, mean = (_finished(parts, over, leaves, axes=None, xp=xp) for over in (None, n))
+        return total, mean
 
     own, magnitudes = zip(*totals, strict=True)
     total, mean = reduced(own)
@@ -156,52 +117,56 @@ def _reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> R
 def _subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, mean: bool, xp: Namespace, penalty: Penalty
 ) -> list[Array]:
-    n = _count(leaves, axes=axes, xp=xp) if mean else None
-    return [_leafwise(_gradient, leaf, n, xp=xp, penalty=penalty) for leaf in leaves]
+    n = _mean.count(leaves, axes, xp=xp) if mean else None
+    return _of_each(_gradient, leaves, n, xp=xp, penalty=penalty)
 
 
 def _value_and_subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, mean: bool, xp: Namespace
 ) -> tuple[Array, list[Array]]:
-    n = _count(leaves, axes=axes, xp=xp) if mean else None
-    both = [_leafwise(_abs_sum_and_signs, leaf, n, axes=axes, keepdims=keepdims, xp=xp) for leaf in leaves]
-    return _finished([total for total, _ in both], n, leaves, axes=axes, xp=xp), [s for _, s in both]
+    n = _mean.count(leaves, axes, xp=xp) if mean else None
+    both = _of_each(_abs_sum_and_signs, leaves, n, axes=axes, keepdims=keepdims, xp=xp)
+    totals, signs = zip(*both, strict=True)
+    return _finished(totals, n, leaves, axes=axes, xp=xp), list(signs)
 
 
 def _norm(leaves: Sequence[Leaf], *, mean: bool, xp: Namespace, squares: Callable[..., Array]) -> Array:
-    n = _count(leaves, axes=None, xp=xp) if mean else None
-    totals = [_leafwise(_constant_total, leaf, terms=squares, power=2, xp=xp) for leaf in leaves]
+    n = _mean.count(leaves, None, xp=xp) if mean else None
+    totals = _of_each(_constant_total, leaves, terms=squares, power=2, xp=xp)
     norm = xp.sqrt(functools.reduce(operator.add, totals))
     if n is not None:  # 0 where a mask selects nothing, as the gradient is there
-        norm = norm / n if isinstance(n, float) else norm / xp.where(n > 0, n, xp.ones_like(n))
-    return _finished([norm], None, leaves, xp=xp)
+        norm = norm / _mean.divisor(n, xp=xp)
+    return _finished([norm], None, leaves, axes=None, xp=xp)
 
 
-def _leafwise(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
-    return _array.compiled(function, leaf.x, tuple(static))(leaf, *args, **static)
+def _dot(leaves: Sequence[Leaf], *, xp: Namespace) -> Array:
+    totals = _of_each(_constant_total, leaves, terms=_formula.products, power=1, xp=xp)
+    return _array.as_array(functools.reduce(operator.add, totals))
 
 
-def _all_axes(x: Array, axes: Axes) -> tuple[int, ...]:
-    return tuple(range(x.ndim)) if axes is None else axes
+def _finished(
+    totals: Sequence[Array],
+    n: Array | float | None,
+    leaves: Sequence[Leaf],
+    *,
+    axes: Axes,
+    xp: Namespace,
+) -> Array:
+    """Add up what the leaves give, over n for a mean, rounded once."""
+    total = totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
+    if n is not None:
+        total = _mean.divided(total, n, axes, xp=xp)
+    dtype = _array.result_dtype(leaves[0].x, xp)
+    if len(leaves) > 1:
+        dtype = xp.result_type(dtype, *(_array.result_dtype(leaf.x, xp) for leaf in leaves))
+    return _array.as_array(total if total.dtype == dtype else xp.astype(total, dtype))
 
 
-def _sum_of(terms: Callable[..., Array]) -> _blocks.Kernel:
-    """Return the block kernel that sums what a formula gives for each element."""
-
-    def kernel(
-        x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
-    ) -> Array:
-        return _formula.total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp)
-
-    return kernel
-
-
-_SUM_OF_MAGNITUDES = _sum_of(_formula.magnitudes)
-_SUM_OF_SELECTED = _sum_of(_formula.count)
+_SUM_OF_MAGNITUDES = _formula.sum_of(_formula.magnitudes)
 
 
 def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty) -> Array:
-    kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _sum_of(penalty.terms)
+    kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _formula.sum_of(penalty.terms)
     total = _tied(kernel, leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=penalty)
     return total if leaf.factor is None else total * leaf.factor
 
@@ -215,7 +180,7 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
     if _array.is_lazy(leaf.x):  # whoever computes both of them reads x once
         (constant,) = _constants([leaf])
         return _total(leaf, penalty=penalty, **options), _total(constant, penalty=MAGNITUDE, **options)
-    sum_of_terms = _sum_of(penalty.terms)
+    sum_of_terms = _formula.sum_of(penalty.terms)
 
     def kernel(x: Array, *others: Array | None, **options: Any) -> tuple[Array, Array]:
         magnitude = _SUM_OF_MAGNITUDES(_array.detach(x), *others, **options)
@@ -231,23 +196,27 @@ def _tied(
     kernel: _blocks.Kernel, leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty
 ) -> Any:
     """Sum in blocks, with the penalty's gradient where torch records."""
-    reduced = _all_axes(leaf.x, axes)
+    arrays = leaf.x, leaf.where, leaf.weights
+    reduced = _blocks.named_axes(leaf.x, axes)
+    if not _array.records_gradient(leaf.x) or _array.records_gradient(leaf.weights):
+        return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def compute(*arrays: Array | None) -> Any:
         return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
+    # The signs alone are a block's one temporary.
+    light = penalty is MAGNITUDE and leaf.weights is None and not _array.is_complex(leaf.x)
+    block = _blocks.READ_ELEMENTS if light else _blocks.WRITTEN_ELEMENTS
+
     def gradient(g: Array, *arrays: Array | None) -> Array:
         shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))
-        return _blocks.elementwise(penalty.gradient, (*arrays, xp.reshape(g, shape)), xp=xp)
+        return _blocks.elementwise(penalty.gradient, (*arrays, xp.reshape(g, shape)), xp=xp, block=block)
 
-    arrays = leaf.x, leaf.where, leaf.weights
-    if _array.records_gradient(leaf.x) and not _array.records_gradient(leaf.weights):
-        return _autodiff.tied(compute, gradient, *arrays)
-    return compute(*arrays)
+    return _autodiff.tied(compute, gradient, *arrays)
 
 
 def _gradient(leaf: Leaf, n: Array | float | None, *, xp: Namespace, penalty: Penalty) -> Array:
-    scale = _scale(leaf, n, xp=xp)
+    scale = _mean.scale(leaf, n, xp=xp)
     arrays = leaf.x, leaf.where, leaf.weights
     if scale is None or isinstance(scale, float):
 
@@ -267,7 +236,7 @@ def _abs_sum_and_signs(
         total = _total(leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=MAGNITUDE)
         (constant,) = _constants([leaf])
         return total, _gradient(constant, n, xp=xp, penalty=MAGNITUDE)
-    scale = _scale(leaf, n, xp=xp)
+    scale = _mean.scale(leaf, n, xp=xp)
 
     def kernel(
         x: Array,
@@ -283,61 +252,12 @@ def _abs_sum_and_signs(
     s = _array.empty_like(leaf.x, xp)
     array_scale = None if scale is None or isinstance(scale, float) else scale
     arrays = leaf.x, s, leaf.where, leaf.weights, array_scale
-    total = _blocks.reduce(kernel, arrays, axes=_all_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
+    total = _blocks.reduce(kernel, arrays, axes=_blocks.named_axes(leaf.x, axes), keepdims=keepdims, xp=xp)
     return total if leaf.factor is None else total * leaf.factor, s
 
 
-def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int = 1, xp: Namespace) -> Array:
+def _constant_total(leaf: Leaf, *, terms: Callable[..., Array], power: int, xp: Namespace) -> Array:
     arrays = leaf.x, leaf.where, leaf.weights
-    axes = _all_axes(leaf.x, None)
-    total = _blocks.reduce(_sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
+    axes = _blocks.named_axes(leaf.x, None)
+    total = _blocks.reduce(_formula.sum_of(terms), arrays, axes=axes, keepdims=False, xp=xp)
     return total if leaf.factor is None else total * leaf.factor**power
-
-
-def _selected(leaf: Leaf, *, axes: Axes, xp: Namespace) -> Array:
-    arrays = leaf.x, leaf.where
-    axes = _all_axes(leaf.x, axes)
-    return _blocks.reduce(_SUM_OF_SELECTED, arrays, axes=axes, keepdims=True, xp=xp)
-
-
-def _count(leaves: Sequence[Leaf], *, axes: Axes, xp: Namespace) -> Array | float:
-    """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept.
-
-    A float, which JAX takes also beyond the integers of 32 bits.
-    """
-    counts = []
-    for leaf in leaves:
-        n = None if leaf.where is not None else _array.extent(leaf.x, _all_axes(leaf.x, axes))
-        counts.append(float(n) if n is not None else _leafwise(_selected, leaf, axes=axes, xp=xp))
-    if axes is None:
-        counts = [n if isinstance(n, float) else xp.reshape(n, ()) for n in counts]
-    return _array.as_array(functools.reduce(operator.add, counts))  # as NumPy's scalars are floats too
-
-
-def _scale(leaf: Leaf, n: Array | float | None, *, xp: Namespace) -> Array | float | None:
-    """Return what multiplies the signs: the number among the weights, over n."""
-    if n is None:
-        return leaf.factor
-    over = 1 / n if isinstance(n, float) else 1 / xp.where(n > 0, n, xp.ones_like(n))
-    return over if leaf.factor is None else over * leaf.factor
-
-
-def _finished(
-    totals: list[Array],
-    n: Array | float | None,
-    leaves: Sequence[Leaf],
-    *,
-    axes: Axes = None,
-    xp: Namespace,
-) -> Array:
-    total = totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
-    if isinstance(n, float):
-        total = total / n if n else total * float("nan")  # of what is known to be empty, without a warning
-    elif n is not None:  # NaN where a mask selects nothing, with a gradient of 0
-        n = xp.squeeze(n, axis=axes) if n.ndim > total.ndim else n
-        some = n > 0
-        nan = _array.full((), float("nan"), total.dtype, total, xp)
-        total = xp.where(some, total / xp.where(some, n, xp.ones_like(n)), nan)
-    dtypes = [_array.result_dtype(leaf.x, xp) for leaf in leaves]
-    dtype = dtypes[0] if len(dtypes) == 1 else xp.result_type(*dtypes)
-    return _array.as_array(total if total.dtype == dtype else xp.astype(total, dtype))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import _array, _checks, _formula, _reduce, _tree, targets
-from ._reduce import Leaf, Penalty
-from ._typing import Array, ArrayTree, Namespace, Reduction
+from ._penalty import Penalty
+from ._typing import Array, ArrayTree, Leaf, Namespace, Reduction
 from .data import Batch
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import _array, _checks, _tree, targets
-from ._reduce import Leaf
 from ._target_regularizer import TargetRegularizer
-from ._typing import Array
+from ._typing import Array, Leaf
 from .terms import Term
 
 LOGPROBS = "logprobs"

@@ -1,7 +1,7 @@
-"""Type aliases: the array API standard has no static types of its own."""
+"""Types: the array API standard has no static ones of its own."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 Array: TypeAlias = Any
 """An array of any library that follows the Python array API standard."""
@@ -14,3 +14,14 @@ Device: TypeAlias = Any
 Namespace: TypeAlias = Any
 Axis: TypeAlias = int | Sequence[int] | None
 Reduction: TypeAlias = Literal["sum", "mean"]
+Axes: TypeAlias = tuple[int, ...] | None
+"""Checked axes, each >= 0; None for all of every array."""
+
+
+class Leaf(NamedTuple):
+    """An array of a structure, with what selects and multiplies its magnitudes."""
+
+    x: Array
+    where: Array | None = None
+    weights: Array | None = None
+    factor: float | None = None  # a weight that is a number

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import _checks, _reduce, _tree
-from ._huber import Huber
+from ._penalty import MAGNITUDE, Huber, Penalty
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
 
 
@@ -62,11 +62,8 @@ def huber(
     array(2.625)
     """
     leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    axes = _checks.axes(axis, leaves[0].x, structure, keepdims=keepdims)
+    axes, mean = _checks.reduction(leaves, structure, reduce, axis, keepdims=keepdims)
     penalty = _penalty(delta)
-    mean = _checks.is_mean(reduce)
-    if mean:
-        _checks.not_empty(leaves, axes)
     return _reduce.value(leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp, penalty=penalty)
 
 
@@ -118,15 +115,12 @@ def huber_gradient(
     array([ 0.5, -1. ])
     """
     leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    axes = _checks.axes(axis, leaves[0].x, structure)
+    axes, mean = _checks.reduction(leaves, structure, reduce, axis)
     penalty = _penalty(delta)
-    mean = _checks.is_mean(reduce)
-    if mean:
-        _checks.not_empty(leaves, axes)
     gradients = _reduce.subgradient(leaves, axes=axes, mean=mean, xp=xp, penalty=penalty)
     return _tree.unflatten(structure, gradients)
 
 
-def _penalty(delta: float) -> _reduce.Penalty:
+def _penalty(delta: float) -> Penalty:
     delta = _checks.number(delta, "delta")
-    return Huber(delta) if delta else _reduce.MAGNITUDE
+    return Huber(delta) if delta else MAGNITUDE

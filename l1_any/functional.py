@@ -76,10 +76,7 @@ def value(
     array([1.5, 1. ])
     """
     leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    axes = _checks.axes(axis, leaves[0].x, structure, keepdims=keepdims)
-    mean = _checks.is_mean(reduce)
-    if mean:
-        _checks.not_empty(leaves, axes)
+    axes, mean = _checks.reduction(leaves, structure, reduce, axis, keepdims=keepdims)
     return _reduce.value(leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp)
 
 
@@ -130,10 +127,7 @@ def subgradient(
     array([-0.33333333,  0.        ,  0.33333333])
     """
     leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    axes = _checks.axes(axis, leaves[0].x, structure)
-    mean = _checks.is_mean(reduce)
-    if mean:
-        _checks.not_empty(leaves, axes)
+    axes, mean = _checks.reduction(leaves, structure, reduce, axis)
     return _tree.unflatten(structure, _reduce.subgradient(leaves, axes=axes, mean=mean, xp=xp))
 
 
@@ -175,10 +169,7 @@ def value_and_subgradient(
     (array(0.35), {'a': array([ 0.1, -0.1])})
     """
     leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    axes = _checks.axes(axis, leaves[0].x, structure, keepdims=keepdims)
-    mean = _checks.is_mean(reduce)
-    if mean:
-        _checks.not_empty(leaves, axes)
+    axes, mean = _checks.reduction(leaves, structure, reduce, axis, keepdims=keepdims)
     total, s = _reduce.value_and_subgradient(leaves, axes=axes, keepdims=keepdims, mean=mean, xp=xp)
     return total, _tree.unflatten(structure, s)
 
@@ -221,8 +212,6 @@ def subgradient_norm(
     >>> l1.subgradient_norm([np.asarray([-2.0, 0.0]), np.asarray([1.0, 7.0, 9.0])], weights=0.5)
     array(1.)
     """
-    leaves, _, xp = _checks.leaves(x, where, weights, xp)
-    mean = _checks.is_mean(reduce)
-    if mean:
-        _checks.not_empty(leaves, None)
+    leaves, structure, xp = _checks.leaves(x, where, weights, xp)
+    _, mean = _checks.reduction(leaves, structure, reduce)
     return _reduce.subgradient_norm(leaves, mean=mean, xp=xp)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import _array, _autodiff, _checks, _reduce, _tree, terms
-from ._reduce import Leaf
-from ._typing import Array, ArrayTree, Namespace
+from ._typing import Array, ArrayTree, Leaf, Namespace
 from .data import Batch
 from .regularizers import L1Regularizer, SoftL1Regularizer
 

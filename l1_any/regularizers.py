@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from . import _checks, targets
-from ._huber import Huber
-from ._reduce import MAGNITUDE, Penalty
+from ._penalty import MAGNITUDE, Huber, Penalty
 from ._target_regularizer import TargetRegularizer
 from ._typing import Array, ArrayTree, Reduction
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from . import _array, _checks, _formula, _tree
-from ._reduce import Leaf
-from ._typing import Array, ArrayTree
+from ._typing import Array, ArrayTree, Leaf
 from .data import Batch
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _array, _exchange, functional
+from . import _array, functional
 from ._typing import Array, Device, Namespace, Reduction
 
 __all__ = [
@@ -170,7 +170,7 @@ BACKENDS = (
 
 def to_numpy(x: Array) -> npt.NDArray[Any]:
     """Bring an array of any library and device to NumPy, half precisions as float64."""
-    host = _exchange.to_host(x)
+    host = _array.to_host(x)
     return host.astype(np.float64) if _array.dtype_name(x.dtype) in HALF else host
 
 

@@ -46,8 +46,8 @@ PLANTS = {
     "n counts every element": (
         "test_value.py",
         """
-        _reduce._count = lambda leaves, *, axes, xp: sum(
-            _array.extent(leaf.x, _reduce._all_axes(leaf.x, axes)) for leaf in leaves
+        _mean.count = lambda leaves, axes, *, xp: float(
+            sum(_array.extent(leaf.x, _blocks.named_axes(leaf.x, axes)) for leaf in leaves)
         )
         """,
     ),
@@ -71,7 +71,7 @@ PLANTS = {
             return keep(x, where, None, scale, xp=xp)
 
         _formula.scaled_signs = without_weights
-        _reduce.Magnitude.gradient = staticmethod(without_weights)
+        _penalty.Magnitude.gradient = staticmethod(without_weights)
         """,
     ),
     "writes to its input": (
@@ -83,7 +83,7 @@ PLANTS = {
             x[...] = xp.abs(x)
             return keep(x, where, weights, xp=xp)
 
-        _reduce._SUM_OF_MAGNITUDES = _reduce._sum_of(magnitudes)
+        _reduce._SUM_OF_MAGNITUDES = _formula.sum_of(magnitudes)
         """,
     ),
 }
@@ -91,7 +91,7 @@ PLANTS = {
 
 
 def run(where, plant, tmp_path):
-    code = "from l1_any import _array, _blocks, _formula, _reduce\n"
+    code = "from l1_any import _array, _blocks, _formula, _mean, _penalty, _reduce\n"
     (tmp_path / "planted.py").write_text(code + textwrap.dedent(plant))
     command = [
         sys.executable,

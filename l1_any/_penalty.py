@@ -1,14 +1,42 @@
-"""The Huber function, which is the Moreau envelope of the magnitude."""
+"""Penalties of an element, h(x), beside their derivatives: the magnitude and its Moreau envelope."""
 
 import dataclasses
+from typing import Protocol
 
 from . import _array, _formula
 from ._typing import Array, Namespace
 
 
+class Penalty(Protocol):
+    """What is summed for each element, and its derivative; hashed by value, for compilers to know it."""
+
+    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, xp: Namespace) -> Array:
+        """m·w·h(x), which automatic differentiation understands."""
+
+    def gradient(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None,
+        /,
+        *,
+        xp: Namespace,
+    ) -> Array:
+        """m·w·h'(x)·scale, of the dtype of x."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Magnitude:
+    """The L1 penalty's own h(x) = |x|."""
+
+    terms = staticmethod(_formula.magnitudes)
+    gradient = staticmethod(_formula.scaled_signs)
+
+
 @dataclasses.dataclass(frozen=True)
 class Huber:
-    """h(x) = |x|²/(2δ) where |x| <= δ, else |x| - δ/2; in the accumulator's precision."""
+    """The Huber function: h(x) = |x|²/(2δ) where |x| <= δ, else |x| - δ/2; in the accumulator's precision."""
 
     delta: float
 
@@ -41,3 +69,6 @@ class Huber:
         inside = xp.abs(wide) <= self.delta
         slope = xp.where(inside, wide / self.delta, _formula.sign(wide, xp=xp))
         return _formula.scaled(slope, x, where, weights, scale, xp=xp)
+
+
+MAGNITUDE = Magnitude()
