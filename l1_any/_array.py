@@ -22,6 +22,7 @@ _TORCH = {
     "torch",
     "torch.fx",
 }  # under torch.fx, x is a symbol: it records operations, and knows no dtype or shape
+_UNTOUCHED_BYTES = 1 << 24  # more than the temporaries of a block
 _LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -221,6 +222,16 @@ def is_chunked(x: Array) -> bool:
 def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
     """Return a new contiguous array of x's shape and device, and dtype or another, not of its subclass."""
     return xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=device(x))
+
+
+def keep_freed_memory(x: Array) -> None:
+    """Let the next temporaries on the CPU reuse the memory of those before them, block after block.
+
+    glibc returns what is freed to the system, so that each block would touch new pages, until it has had to
+    return something larger: then it keeps up to twice that. This is larger, and never touched.
+    """
+    if _library(x) == "torch":
+        _loaded("torch").UntypedStorage(_UNTOUCHED_BYTES, device="cpu")
 
 
 def zero(x: Array, xp: Namespace) -> Array:

@@ -1,7 +1,8 @@
 """Automatic differentiation: ties a value to the gradient that we give for it, and asks for that of others.
 
-Under a transformation (JAX, torch.func, torch.compile) `_formula.differentiable_abs` does this. Left is
-torch's eager autograd, for which a graph of elementwise nodes would keep temporaries of the array's size.
+`_formula.differentiable_abs` has the right derivative under every transformation. Left are two that would be
+slow: torch's eager autograd, for which a graph of elementwise nodes would keep temporaries of the array's size,
+and JAX's, which would transpose each cut of a sum by a tree.
 """
 
 import contextlib
@@ -25,6 +26,28 @@ def tied(
     Of several arrays the gradient is that of the first, and the others are constants.
     """
     return _torch_function().apply(value, gradient, x, *constants)
+
+
+def tied_to_sum(value: Callable[..., Array], simple: Callable[..., Array], *arrays: Array | None) -> Array:
+    """Return ``value(*arrays)`` of JAX arrays, with the derivative of ``simple(*arrays)``, an equal of it."""
+    jax = sys.modules["jax"]
+    tied = jax.custom_jvp(value)
+
+    def derivative(
+        primals: tuple[Array | None, ...], tangents: tuple[Array | None, ...]
+    ) -> tuple[Array, Array]:
+        still = (type(None), jax.custom_derivatives.SymbolicZero)  # a tangent of 0 times |x| = inf were NaN
+        moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, still)]
+
+        def of_moving(*own: Array) -> Array:
+            given = dict(zip(moving, own, strict=True))
+            return simple(*(given.get(i, a) for i, a in enumerate(primals)))
+
+        own, directions = ([of[i] for i in moving] for of in (primals, tangents))
+        return tied(*primals), jax.jvp(of_moving, own, directions)[1]
+
+    tied.defjvp(derivative, symbolic_zeros=True)
+    return tied(*arrays)
 
 
 @functools.cache

@@ -37,7 +37,7 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
     if not _in_blocks(arrays, xp, READ_ELEMENTS):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
     kernel = functools.partial(kernel, axes=axes, keepdims=True, xp=xp)
-    totals = _fold(kernel, _aligned(arrays, xp), axes, xp, block=READ_ELEMENTS)
+    totals = _by_blocks(kernel, arrays, axes, xp, block=READ_ELEMENTS)
     if keepdims:
         return totals
     kept = tuple(n for axis, n in enumerate(x.shape) if axis not in axes)
@@ -66,7 +66,7 @@ def elementwise(
     def write(out: Array, *arrays: Array) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
-    _fold(write, (out, *_aligned(arrays, xp)), (), xp, block=block, whole=whole)
+    _by_blocks(write, (out, *arrays), (), xp, block=block, whole=whole)
     return out
 
 
@@ -79,7 +79,7 @@ def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
     def collect(*arrays: Array) -> None:
         found.append(kernel(*arrays, xp=xp))
 
-    _fold(collect, _aligned(arrays, xp), (), xp, block=READ_ELEMENTS)
+    _by_blocks(collect, arrays, (), xp, block=READ_ELEMENTS)
     return xp.max(xp.stack(found))
 
 
@@ -106,6 +106,13 @@ def _aligned(arrays: Arrays, xp: Namespace) -> Arrays:
     return tuple(
         a if a is None or a.ndim == n else xp.reshape(a, (1,) * (n - a.ndim) + a.shape) for a in arrays
     )
+
+
+def _by_blocks(
+    kernel: Callable[..., Any], arrays: Arrays, axes: tuple[int, ...], xp: Namespace, **options: Any
+) -> Any:
+    _array.keep_freed_memory(arrays[0])
+    return _fold(kernel, _aligned(arrays, xp), axes, xp, **options)
 
 
 def _fold(

@@ -1,5 +1,6 @@
 """The mathematics: pure functions of arrays, eager or traced, with their namespace given. No checks."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -128,9 +129,33 @@ def sum_of(terms: Callable[..., Array]) -> Callable[..., Array]:
     def kernel(
         x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
     ) -> Array:
-        return total(terms(x, *others, xp=xp), like=x, axes=axes, keepdims=keepdims, xp=xp)
+        def added(terms: Array) -> Array:
+            return total(terms, like=x, axes=axes, keepdims=keepdims, xp=xp)
+
+        longest = max(axes, key=lambda axis: x.shape[axis], default=None)
+        if longest is None or _array.summation(x, axes, _array.accumulator_dtype(x, xp), xp) != "tree":
+            return added(terms(x, *others, xp=xp))
+        # The first step of the tree. Terms of each run by themselves: so XLA reads x once, and keeps no terms.
+        length, left = divmod(x.shape[longest], _TREE_FAN_IN)
+        ends = [i * length for i in range(_TREE_FAN_IN + 1)] if length else [0]
+        runs = [_run((x, *others), longest, *pair) for pair in itertools.pairwise(ends)]
+        totals = [added(_in_pairs([_array.widest(terms(*run, xp=xp), xp) for run in runs]))] if runs else []
+        if left or not length:
+            rest = _run((x, *others), longest, ends[-1], x.shape[longest])
+            totals.append(added(terms(*rest, xp=xp)))
+        return _in_pairs(totals)
 
     return kernel
+
+
+def _run(arrays: tuple[Array, ...], axis: int, start: int, stop: int) -> list[Array]:
+    """Cut arrays that broadcast along an axis of the first; None among them stays."""
+    out = []
+    for a in arrays:
+        own = -1 if a is None else axis + a.ndim - arrays[0].ndim
+        broadcast = own < 0 or a.shape[own] == 1
+        out.append(a if broadcast else a[(*(slice(None),) * own, slice(start, stop), ...)])
+    return out
 
 
 def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
@@ -138,8 +163,7 @@ def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, x
     dtype = _array.accumulator_dtype(like, xp)
     way = _array.summation(like, axes, dtype, xp)
     if way == "library":
-        axis = None if len(axes) == terms.ndim else axes
-        return xp.sum(terms, axis=axis, dtype=dtype, keepdims=keepdims)
+        return library_sum(terms, like=like, axes=axes, keepdims=keepdims, xp=xp)
     kept = tuple(axis for axis in range(terms.ndim) if axis not in axes)
     lengths = tuple(terms.shape[axis] for axis in kept)
     n = math.prod(terms.shape[axis] for axis in axes)
@@ -153,6 +177,12 @@ def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, x
     return (
         xp.reshape(row, tuple(1 if i in axes else m for i, m in enumerate(terms.shape))) if keepdims else row
     )
+
+
+def library_sum(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
+    """Sum along some axes as the library does, in the accumulator's dtype."""
+    axis = None if len(axes) == terms.ndim else axes
+    return xp.sum(terms, axis=axis, dtype=_array.accumulator_dtype(like, xp), keepdims=keepdims)
 
 
 def _sum_by_tree(row: Array, lengths: tuple[int, ...], n: int, *, xp: Namespace) -> Array:

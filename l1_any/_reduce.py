@@ -195,15 +195,22 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
 def _tied(
     kernel: _blocks.Kernel, leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty
 ) -> Any:
-    """Sum in blocks, with the penalty's gradient where torch records."""
+    """Sum in blocks, with the penalty's gradient where torch records or JAX may ask for it."""
     arrays = leaf.x, leaf.where, leaf.weights
     reduced = _blocks.named_axes(leaf.x, axes)
-    if not _array.records_gradient(leaf.x) or _array.records_gradient(leaf.weights):
-        return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     def compute(*arrays: Array | None) -> Any:
         return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
+    if _array.autodiff(leaf.x) == "jax":
+
+        def simple(*arrays: Array | None) -> Array:
+            terms = penalty.terms(*arrays, xp=xp)
+            return _formula.library_sum(terms, like=arrays[0], axes=reduced, keepdims=keepdims, xp=xp)
+
+        return _autodiff.tied_to_sum(compute, simple, *arrays)
+    if not _array.records_gradient(leaf.x) or _array.records_gradient(leaf.weights):
+        return compute(*arrays)
     # The signs alone are a block's one temporary.
     light = penalty is MAGNITUDE and leaf.weights is None and not _array.is_complex(leaf.x)
     block = _blocks.READ_ELEMENTS if light else _blocks.WRITTEN_ELEMENTS

@@ -141,3 +141,16 @@ def xp(library):
 @pytest.fixture
 def device(library):
     return library.device
+
+
+@pytest.fixture
+def unpicklable():
+    """A Dask array of data that must not be pickled: to name its tasks, Dask pickles what their functions hold."""
+    import dask.array as da
+
+    class Data(np.ndarray):
+        def __reduce_ex__(self, protocol):
+            raise AssertionError("pickled")
+
+    data = np.linspace(-1, 1, 24).reshape(6, 4).view(Data)
+    return da.from_array(data, chunks=3, name="data", asarray=False, meta=np.empty((0, 0)))

@@ -341,3 +341,10 @@ def test_dask_stays_lazy(library):
     l1.strength_max([x, x])
     l1.project([x, x], 1.0)
     assert library.name == "dask"
+
+
+@pytest.mark.only("dask")
+def test_dask_names_tasks_without_the_data(library, unpicklable):
+    for function in (OPERATORS | SCALARS).values():
+        function(unpicklable)
+    assert library.name == "dask"

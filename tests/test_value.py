@@ -279,6 +279,16 @@ def test_dask_stays_lazy(library):
 
 
 @pytest.mark.only("dask")
+def test_dask_names_tasks_without_the_data(library, unpicklable):
+    x = unpicklable
+    where = x > 0
+    for function in (l1.value, l1.subgradient, l1.value_and_subgradient):
+        function(x, axis=0, reduce="mean", where=where, weights=where.astype(float))
+    l1.subgradient_norm(x, where=where, weights=2.0)
+    assert library.name == "dask"
+
+
+@pytest.mark.only("dask")
 def test_dask_unknown_shapes(library):
     import dask.array as da
 
