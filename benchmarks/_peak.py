@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import _cases
+import _libraries
 
 _STATUS = Path("/proc/self/status")
 
@@ -21,12 +22,12 @@ def _resident(name: str) -> int:
 
 
 def _peak(args: argparse.Namespace) -> int | None:
-    library = _cases.library(args.library, args.device)
+    library = _libraries.library(args.library, args.device)
     case = dict(library.groups())[args.kind][args.index]
     shape = tuple(args.shape)
 
     def run(shape: tuple[int, ...]):
-        x = library.make(_cases.data("normal", shape), args.dtype, args.kind)
+        x = library.make(_cases.data("equal", shape), args.dtype, args.kind)
         library.wait(x)
         return lambda: library.wait(case.run(x))
 

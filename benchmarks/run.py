@@ -1,114 +1,190 @@
 """Times the package beside every idiom it replaces, in one run: ``python benchmarks/run.py --help``.
 
 All cases of a group run in turn in every round; ratios and overheads are medians over rounds. GB/s count one
-reading of the input, also where a gradient is written. Errors are in units in the last place of the exact
-value rounded to float32 (float64 for float64); for ``axis=-1`` the worst of 256 rows.
+reading of the input, also where an array is written. Errors of sums are in units in the last place of the exact
+value rounded to float32 (float64 for float64), for ``axis=-1`` the worst of 256 rows; those of prox and project
+in units in the last place of the largest element.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
-import datetime as dt
 import functools
-import importlib.metadata
 import os
-import platform
 import statistics
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import _cases
+import _libraries
 import _measure
+import _proximal
+import _report
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
+
+from l1_any.testing import to_numpy
 
 SIZE = 1 << 26
 SMALL = 1000
 SMALL_ROUNDS = 2000
-ROWS, COLUMNS = 4096, 32000
+AXIS_SHAPE = 4096, 32000
+PROJECT_SHAPE = 4096, 4096
 ROWS_CHECKED = 256
 DISTRIBUTIONS = ("normal", "equal", "logprobs")
 SMALL_KINDS = ("value", "gradient")
+TITLES = {
+    "value": "Value",
+    "gradient": "Value and gradient",
+    "axis": "Value along the last axis",
+    "prox": "Soft threshold, t = 0.5",
+    "project": "Projection of rows onto the L1 ball, r = 10",
+}
 MIB = 1 << 20
-MEMORY = (
-    "Peak extra memory: the rise of VmHWM, less code loaded, in a process of its own; reset by "
-    "/proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX)."
-)
+
+
+class Group(NamedTuple):
+    """What runs in turn on one array."""
+
+    library: _cases.Library
+    kind: str
+    dtype: str
+    shape: tuple[int, ...]
+    cases: tuple[_cases.Case, ...]
 
 
 def shape(kind: str, size: int) -> tuple[int, ...]:
-    """Return the shape of the array for a kind of case; smaller than [4096, 32000] in quick runs."""
-    if kind != "axis":
+    """Return the shape of the array for a kind of case; fewer rows or columns in quick runs."""
+    if kind not in ("axis", "project"):
         return (size,)
-    columns = min(COLUMNS, size)
-    return max(1, min(ROWS, 2 * size // columns)), columns
+    rows, columns = AXIS_SHAPE if kind == "axis" else PROJECT_SHAPE
+    columns = min(columns, size)
+    return max(1, min(rows, 2 * size // columns)), columns
+
+
+def groups(library: _cases.Library, args: argparse.Namespace) -> Iterator[Group]:
+    """Yield what is to be measured on large arrays; prox and project in float32 alone."""
+    for kind, cases in library.groups():
+        for dtype in library.dtypes:
+            wanted = kind in args.case and dtype in args.dtype
+            if wanted and (dtype == "float32" or kind in _cases.SUMS):
+                yield Group(library, kind, dtype, shape(kind, args.size), cases)
+
+
+def timed(group: Group, rounds: int, limit: float) -> list[list[str]]:
+    """Return the cells of each case that tell its time."""
+    x = group.library.make(_cases.data("normal", group.shape), group.dtype, group.kind)
+    group.library.wait(x)
+    times = _measure.interleaved(
+        [functools.partial(_run, group.library, case, x) for case in group.cases], rounds
+    )
+    nbytes = int(np.prod(group.shape)) * {"float64": 8, "float32": 4}.get(group.dtype, 2)
+    cells = []
+    for seconds in times:
+        median = statistics.median(seconds)
+        speed = nbytes / median
+        usual = _measure.ratio(times[0], seconds)
+        cells.append(
+            [f"{median * 1e3:.1f}", f"{usual:.2f}", f"{speed / 1e9:.1f}", f"{100 * speed / limit:.0f}"]
+        )
+    return cells
+
+
+def errors(group: Group) -> list[list[str]]:
+    """Return the cells of each case that tell its error, on each distribution for sums."""
+    if group.kind in _cases.OPERATORS:
+        x = group.library.make(_cases.data("normal", group.shape), group.dtype, group.kind)
+        exact = _exact_operator(group.kind, group.shape)
+        return [_operator_errors(to_numpy(case.run(x)), exact) for case in group.cases]
+    cells: list[list[str]] = [[] for _ in group.cases]
+    result = "float64" if group.dtype == "float64" else "float32"
+    for distribution in DISTRIBUTIONS:
+        x = group.library.make(_cases.data(distribution, group.shape), group.dtype, group.kind)
+        exact = _exact_sums(distribution, group.dtype, group.shape)
+        for case, row in zip(group.cases, cells, strict=True):
+            out = _cases.reduced(case.run(x))
+            got = [float(number) for number in out[:ROWS_CHECKED]] if out.ndim else [float(out)]
+            row.append(_count(max(_measure.ulps(g, e, result) for g, e in zip(got, exact, strict=True))))
+    return cells
 
 
 @functools.cache
-def _exact(distribution: str, dtype: str, shape: tuple[int, ...]) -> list[Fraction]:
+def _exact_sums(distribution: str, dtype: str, shape: tuple[int, ...]) -> list[Fraction]:
     x = _cases.rounded(_cases.data(distribution, shape), dtype)
     return [_measure.exact_sum(row) for row in (x[:ROWS_CHECKED] if x.ndim > 1 else [x])]
 
 
-def _errors(library: _cases.Library, kind: str, dtype: str, size: int) -> Iterator[list[float]]:
-    """Yield for each case its error on each distribution."""
-    shape_ = shape(kind, size)
-    result = "float64" if dtype == "float64" else "float32"
-    cases = dict(library.groups())[kind]
-    found: list[list[float]] = [[] for _ in cases]
-    for distribution in DISTRIBUTIONS:
-        x = library.make(_cases.data(distribution, shape_), dtype, kind)
-        exact = _exact(distribution, dtype, shape_)
-        for case, errors in zip(cases, found, strict=True):
-            out = _cases.reduced(case.run(x))
-            got = [float(row) for row in out[:ROWS_CHECKED]] if out.ndim else [float(out)]
-            errors.append(max(_measure.ulps(g, e, result) for g, e in zip(got, exact, strict=True)))
-    yield from found
+@functools.lru_cache(maxsize=1)
+def _exact_operator(kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    return _proximal.exact(kind, _cases.data("normal", shape))
 
 
-def large(library: _cases.Library, args: argparse.Namespace, limit: float) -> Iterator[list[str]]:
-    """Yield the rows of the table of large arrays."""
-    for dtype in (dtype for dtype in library.dtypes if dtype in args.dtype):
-        for kind, cases in library.groups():
-            if kind not in args.case:
-                continue
-            shape_ = shape(kind, args.size)
-            x = library.make(_cases.data("normal", shape_), dtype, kind)
-            library.wait(x)
-            runs = [functools.partial(_run, library, case, x) for case in cases]
-            times = _measure.interleaved(runs, args.rounds)
-            del x, runs
-            errors = _errors(library, kind, dtype, args.size)
-            nbytes = int(np.prod(shape_)) * {"float64": 8, "float32": 4}.get(dtype, 2)
-            for index, (case, seconds, error) in enumerate(zip(cases, times, errors, strict=True)):
-                median = statistics.median(seconds)
-                speed = nbytes / median
-                peak = None
-                if args.memory:
-                    peak = _measure.peak_extra(
-                        library=library.name,
-                        device=args.device,
-                        kind=kind,
-                        index=index,
-                        dtype=dtype,
-                        shape=shape_,
-                    )
-                yield [
-                    library.name,
-                    dtype,
-                    case.name,
-                    f"{median * 1e3:.1f}",
-                    f"{_measure.ratio(times[0], seconds):.2f}",
-                    f"{speed / 1e9:.1f}",
-                    f"{100 * speed / limit:.0f}",
-                    *(f"{e:.0f}" if e < 1e4 else f"{e:.0e}" for e in error),
-                    "" if peak is None else f"{peak / MIB:.0f}",
-                ]
+def _operator_errors(out: np.ndarray, exact: np.ndarray) -> list[str]:
+    unit = float(np.spacing(np.abs(exact).max().astype(out.dtype)))
+    negative_zeros = np.count_nonzero((out == 0) & np.signbit(out))
+    return [f"{np.abs(out - exact).max() / unit:.1f}", _count(negative_zeros)]
+
+
+def _count(number: float) -> str:
+    return f"{number:.0f}" if number < 1e4 else f"{number:.0e}"
+
+
+def peaks(groups: Iterable[Group], device: str) -> Iterator[str]:
+    """Yield the peak extra memory of each case of each group, in MiB; several processes run at once."""
+    queries = [
+        {
+            "library": group.library.name,
+            "device": device,
+            "kind": group.kind,
+            "index": index,
+            "dtype": group.dtype,
+            "shape": group.shape,
+        }
+        for group in groups
+        for index in range(len(group.cases))
+    ]
+    workers = 1 if device == "cuda" else os.cpu_count()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda query: _measure.peak_extra(**query), queries)
+        for peak in track(found, "memory", total=len(queries), console=Console(stderr=True)):
+            yield "" if peak is None else f"{peak / MIB:.0f}"
+
+
+def large(libraries: Iterable[_cases.Library], args: argparse.Namespace, limit: float) -> Iterator[Table]:
+    """Yield a table for each kind of case on large arrays."""
+    found = [group for library in libraries for group in groups(library, args)]
+    rows = []
+    for group in track(found, "time and error", console=Console(stderr=True)):
+        cells = zip(group.cases, timed(group, args.rounds, limit), errors(group), strict=True)
+        rows.append(
+            [[group.library.name, group.dtype, case.name, *time, *error] for case, time, error in cells]
+        )
+    if args.memory:
+        memory = peaks(found, args.device)
+        for row in (row for of_group in rows for row in of_group):
+            row.append(next(memory))
+    for kind in _cases.KINDS:
+        of_kind = [
+            row for group, of_group in zip(found, rows, strict=True) if group.kind == kind for row in of_group
+        ]
+        if not of_kind:
+            continue
+        scores = (
+            [f"ulps, {distribution}" for distribution in DISTRIBUTIONS]
+            if kind in _cases.SUMS
+            else ["ulps", "-0.0"]
+        )
+        columns = ["library", "dtype", "case", "ms", "x usual", "GB/s", "% of limit", *scores]
+        if args.memory:
+            columns.append("peak MiB")
+        yield _report.table(f"{TITLES[kind]}: {list(shape(kind, args.size))}", columns, of_kind, left=3)
 
 
 def small(library: _cases.Library, args: argparse.Namespace) -> Iterator[list[str]]:
@@ -129,45 +205,6 @@ def _run(library: _cases.Library, case: _cases.Case, x: Any) -> None:
     library.wait(case.run(x))
 
 
-def _table(title: str, columns: Sequence[str], left: int) -> Table:
-    table = Table(title=title, title_justify="left", row_styles=["", "dim"])
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < left else "right", no_wrap=i < left)
-    return table
-
-
-def _markdown(table: Table, rows: list[list[str]]) -> str:
-    marks = [":--" if column.justify == "left" else "--:" for column in table.columns]
-    lines = [[str(column.header) for column in table.columns], marks]
-    lines += [[f"`{cell}`" if "(" in cell else cell for cell in row] for row in rows]
-    return "\n".join([f"### {table.title}", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
-
-
-def _machine(libraries: Sequence[str], limit: float, reader: str) -> list[str]:
-    cpuinfo = Path("/proc/cpuinfo")
-    models = (
-        [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        if cpuinfo.exists()
-        else []
-    )
-    model = models[0].partition(":")[2].strip() if models else platform.processor()
-    names = sorted({"l1_any", "numpy", *libraries})
-    versions = [f"{name} {_version(name)}" for name in names]
-    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-    python = f"Python {platform.python_version()}"
-    return [
-        f"{', '.join([today, model, f'{os.cpu_count()} cores', python, *versions])}.",
-        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY}",
-    ]
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # CuPy's distributions are named for their CUDA version
-        return str(sys.modules[name].__version__)
-
-
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -186,7 +223,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="do not measure the memory")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables there")
     args = parser.parse_args(argv)
-    at_hand = _cases.installed(args.device)
+    at_hand = _libraries.installed(args.device)
     for name in args.library or []:
         if name not in at_hand:
             parser.error(f"--library must be one of the installed {', '.join(at_hand)}, got {name}.")
@@ -200,28 +237,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables."""
     args = _arguments(argv)
     console = Console(width=None if sys.stdout.isatty() else 150)
-    libraries = [_cases.library(name, args.device) for name in args.library]
+    libraries = [_libraries.library(name, args.device) for name in args.library]
     limit, reader = _measure.read_limit(args.size, args.rounds)
-    machine = _machine(args.library, limit, reader)
-    tables = []
-    if set(args.case) & set(_cases.KINDS):
-        columns = ("library", "dtype", "case", "ms", "x usual", "GB/s", "% of limit")
-        errors = [f"ulps, {distribution}" for distribution in DISTRIBUTIONS]
-        title = f"{args.size} elements, {list(shape('axis', args.size))} for axis=-1"
-        table = _table(title, [*columns, *errors, "peak MiB"], left=3)
-        tables.append((table, [row for library in libraries for row in large(library, args, limit)]))
+    machine = _report.machine(args.library, limit, reader)
+    tables = [*large(libraries, args, limit)]
     if "small" in args.case:
-        table = _table(f"{SMALL} elements, float32", ("library", "case", "us", "us above the usual"), left=2)
-        tables.append((table, [row for library in libraries for row in small(library, args)]))
-    for line in machine:
-        console.print(Text(line))
-    for table, rows in tables:
-        for row in rows:
-            table.add_row(*row, style="bold" if "l1." in " ".join(row) else None)
-        console.print(table)
+        rows = [row for library in libraries for row in small(library, args)]
+        columns = ("library", "case", "us", "us above the usual")
+        tables.append(_report.table(f"Small arrays: {SMALL} elements of float32", columns, rows, left=2))
+    for part in (*map(Text, machine), *tables):
+        console.print(part)
     if args.markdown:
-        parts = [*machine, *(_markdown(table, rows) for table, rows in tables)]
-        args.markdown.write_text("\n\n".join(parts), encoding="utf-8")
+        parts = [*machine, *map(_report.markdown, tables)]
+        args.markdown.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

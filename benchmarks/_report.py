@@ -1,0 +1,61 @@
+"""The tables, and the machine that they hold for."""
+
+import datetime as dt
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+MEMORY = (
+    "Peak extra memory: the rise of VmHWM, less code loaded, in a process of its own, results included; reset by "
+    "/proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX)."
+)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> Table:
+    """Return a table whose first columns are text; the package's rows stand out."""
+    out = Table(title=title, title_justify="left", row_styles=["", "dim"])
+    for i, column in enumerate(columns):
+        out.add_column(column, justify="left" if i < left else "right", no_wrap=i < left)
+    for row in rows:
+        out.add_row(*row, style="bold" if "l1." in row[left - 1] else None)
+    return out
+
+
+def markdown(table: Table) -> str:
+    """Return a table as Markdown."""
+    marks = [":--" if column.justify == "left" else "--:" for column in table.columns]
+    lines = [[str(column.header) for column in table.columns], marks]
+    lines += zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+    quoted = [[f"`{cell}`" if "(" in cell else cell for cell in line] for line in lines]
+    return "\n".join([f"### {table.title}", "", *(f"| {' | '.join(line)} |" for line in quoted)])
+
+
+def machine(libraries: Sequence[str], limit: float, reader: str) -> list[str]:
+    """Return what the figures hold for: the date, the machine, the versions, its read limit."""
+    cpuinfo = Path("/proc/cpuinfo")
+    models = (
+        [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        if cpuinfo.exists()
+        else []
+    )
+    model = models[0].partition(":")[2].strip() if models else platform.processor()
+    names = sorted({"l1_any", "numpy", *libraries})
+    versions = [f"{name} {_version(name)}" for name in names]
+    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    python = f"Python {platform.python_version()}"
+    return [
+        f"{', '.join([today, model, f'{os.cpu_count()} cores', python, *versions])}.",
+        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY}",
+    ]
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # CuPy's distributions are named for their CUDA version
+        return str(sys.modules[name].__version__)
