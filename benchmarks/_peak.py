@@ -31,7 +31,7 @@ def _peak(args: argparse.Namespace) -> int | None:
         library.wait(x)
         return lambda: library.wait(case.run(x))
 
-    warm_up = run(shape if args.library == "jax" else (10, 100)[-len(shape) :])
+    warm_up = run(shape if args.library == "jax" else {1: (1000,), 2: (10, 100)}[len(shape)])
     warm_up()
     measured = warm_up if args.library == "jax" else run(shape)
     gc.collect()

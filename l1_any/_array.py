@@ -228,7 +228,8 @@ def keep_freed_memory(x: Array) -> None:
     """Let the next temporaries on the CPU reuse the memory of those before them, block after block.
 
     glibc returns what is freed to the system, so that each block would touch new pages, until it has had to
-    return something larger: then it keeps up to twice that. This is larger, and never touched.
+    return something larger: then it keeps up to twice that, whoever frees it. This is larger, and never touched.
+    Other libraries were not seen to need it.
     """
     if _library(x) == "torch":
         _loaded("torch").UntypedStorage(_UNTOUCHED_BYTES, device="cpu")

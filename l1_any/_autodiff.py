@@ -29,7 +29,10 @@ def tied(
 
 
 def tied_to_sum(value: Callable[..., Array], simple: Callable[..., Array], *arrays: Array | None) -> Array:
-    """Return ``value(*arrays)`` of JAX arrays, with the derivative of ``simple(*arrays)``, an equal of it."""
+    """Return ``value(*arrays)`` of JAX arrays, with the derivative of ``simple(*arrays)``.
+
+    That is the same sum, but added up as XLA likes: so are tangents in forward mode.
+    """
     jax = sys.modules["jax"]
     tied = jax.custom_jvp(value)
 
@@ -76,6 +79,11 @@ def _torch_function() -> Any:
             return (None, None, ctx.gradient(g, x, *constants), *(None for _ in constants))
 
     return Tied
+
+
+def is_transformed(x: Array) -> bool:
+    """Whether the library derives functions by transforming them alone, at any time."""
+    return _array.autodiff(x) == "jax"
 
 
 class NotConnectedError(ValueError):

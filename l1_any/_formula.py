@@ -1,6 +1,5 @@
 """The mathematics: pure functions of arrays, eager or traced, with their namespace given. No checks."""
 
-import itertools
 import math
 from collections.abc import Callable
 
@@ -132,29 +131,32 @@ def sum_of(terms: Callable[..., Array]) -> Callable[..., Array]:
         def added(terms: Array) -> Array:
             return total(terms, like=x, axes=axes, keepdims=keepdims, xp=xp)
 
-        longest = max(axes, key=lambda axis: x.shape[axis], default=None)
-        if longest is None or _array.summation(x, axes, _array.accumulator_dtype(x, xp), xp) != "tree":
+        if not axes or _array.summation(x, axes, _array.accumulator_dtype(x, xp), xp) != "tree":
             return added(terms(x, *others, xp=xp))
-        # The first step of the tree. Terms of each run by themselves: so XLA reads x once, and keeps no terms.
-        length, left = divmod(x.shape[longest], _TREE_FAN_IN)
-        ends = [i * length for i in range(_TREE_FAN_IN + 1)] if length else [0]
-        runs = [_run((x, *others), longest, *pair) for pair in itertools.pairwise(ends)]
-        totals = [added(_in_pairs([_array.widest(terms(*run, xp=xp), xp) for run in runs]))] if runs else []
-        if left or not length:
-            rest = _run((x, *others), longest, ends[-1], x.shape[longest])
+        # The first step of the tree. Terms of each cut by themselves: so XLA reads x once, and keeps no terms.
+        axis = max(axes, key=lambda axis: x.shape[axis])
+        left = x.shape[axis] % _TREE_FAN_IN
+        end = x.shape[axis] - left
+        first = range(_TREE_FAN_IN) if end else ()
+        cuts = [
+            _cut((x, *others), axis, slice(i, end, _TREE_FAN_IN)) for i in first
+        ]  # neighbours, on one device
+        totals = [added(_in_pairs([_array.widest(terms(*cut, xp=xp), xp) for cut in cuts]))] if end else []
+        if left or not end:
+            rest = _cut((x, *others), axis, slice(end, x.shape[axis]))
             totals.append(added(terms(*rest, xp=xp)))
         return _in_pairs(totals)
 
     return kernel
 
 
-def _run(arrays: tuple[Array, ...], axis: int, start: int, stop: int) -> list[Array]:
+def _cut(arrays: tuple[Array, ...], axis: int, part: slice) -> list[Array]:
     """Cut arrays that broadcast along an axis of the first; None among them stays."""
     out = []
     for a in arrays:
         own = -1 if a is None else axis + a.ndim - arrays[0].ndim
         broadcast = own < 0 or a.shape[own] == 1
-        out.append(a if broadcast else a[(*(slice(None),) * own, slice(start, stop), ...)])
+        out.append(a if broadcast else a[(*(slice(None),) * own, part, ...)])
     return out
 
 

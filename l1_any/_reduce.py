@@ -177,7 +177,9 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
     if penalty is MAGNITUDE:
         total = _total(leaf, penalty=penalty, **options)
         return total, total
-    if _array.is_lazy(leaf.x):  # whoever computes both of them reads x once
+    if _array.is_lazy(leaf.x) or _autodiff.is_transformed(
+        leaf.x
+    ):  # whoever computes both of them reads x once
         (constant,) = _constants([leaf])
         return _total(leaf, penalty=penalty, **options), _total(constant, penalty=MAGNITUDE, **options)
     sum_of_terms = _formula.sum_of(penalty.terms)
@@ -202,7 +204,7 @@ def _tied(
     def compute(*arrays: Array | None) -> Any:
         return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
-    if _array.autodiff(leaf.x) == "jax":
+    if _autodiff.is_transformed(leaf.x):
 
         def simple(*arrays: Array | None) -> Array:
             terms = penalty.terms(*arrays, xp=xp)
@@ -211,7 +213,7 @@ def _tied(
         return _autodiff.tied_to_sum(compute, simple, *arrays)
     if not _array.records_gradient(leaf.x) or _array.records_gradient(leaf.weights):
         return compute(*arrays)
-    # The signs alone are a block's one temporary.
+    # Signs need few temporaries, so that a block may be large.
     light = penalty is MAGNITUDE and leaf.weights is None and not _array.is_complex(leaf.x)
     block = _blocks.READ_ELEMENTS if light else _blocks.WRITTEN_ELEMENTS
 

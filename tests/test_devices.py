@@ -32,16 +32,40 @@ else:
 """
 
 
-@pytest.mark.only("jax")
-def test_results_stay_on_the_device(library):
-    if library.variant.x64:
-        pytest.skip("the mode of the process that this one starts is the default one")
-    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+SHARDED = """
+import re
+
+import jax
+import numpy as np
+import l1_any as l1
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+mesh = Mesh(np.asarray(jax.devices()), ("d",))
+x = jax.device_put(jax.numpy.ones((4096, 8)), NamedSharding(mesh, PartitionSpec("d")))
+for axis, results in ((None, 1), (0, 8)):
+    program = jax.jit(lambda x: l1.value(x, axis=axis)).lower(x).compile().as_text()
+    sent = re.findall(r"= f32\\[([0-9,]*)\\]\\S* (?:all-|collective-|reduce-scatter)", program)
+    assert sent
+    # a few partial sums of each result, and nothing of the size of a device's own part
+    assert sum(int(np.prod([int(n) for n in shape.split(",") if n])) for shape in sent) <= 16 * results
+"""
+
+
+def run(code, devices):
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ON_THE_SECOND)],
-        env=os.environ | devices,
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=os.environ | flags,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.only("jax")
+@pytest.mark.parametrize(("code", "devices"), [(ON_THE_SECOND, 2), (SHARDED, 8)], ids=["second", "sharded"])
+def test_results_stay_on_their_devices(library, code, devices):
+    if library.variant.x64:
+        pytest.skip("the mode of the process that this one starts is the default one")
+    run(code, devices)
