@@ -18,10 +18,8 @@ _RESULT_DTYPES = {
     "complex64": "float32",
     "complex128": "float64",
 }
-_TORCH = {
-    "torch",
-    "torch.fx",
-}  # under torch.fx, x is a symbol: it records operations, and knows no dtype or shape
+# Under torch.fx, x is a symbol: it records operations, and knows no dtype or shape.
+_TORCH = {"torch", "torch.fx"}
 _UNTOUCHED_BYTES = 1 << 24  # more than the temporaries of a block
 _LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
@@ -106,9 +104,10 @@ def as_array(x: Array) -> Array:
 
 def device(x: Array) -> Device:
     """Return the device to create arrays on beside x; None leaves it to JAX, traced or not."""
-    if _library(x) == "jax":
+    library = _library(x)
+    if library == "jax":
         return None
-    return x.device if _library(x) in _TORCH else compat.device(x)
+    return x.device if library in _TORCH else compat.device(x)
 
 
 def devices(x: Array) -> Any:
@@ -269,11 +268,7 @@ def largest(
 
 def times(own: Array, factor: Array | float, xp: Namespace) -> Array:
     """Multiply an array that nobody else has by a factor of its dtype that broadcasts to it; in its place on a CPU."""
-    if (
-        is_eager_cpu(own, xp)
-        and (isinstance(factor, float) or is_eager_cpu(factor, xp))
-        and not (records_gradient(own) or records_gradient(factor))
-    ):
+    if is_plain(own, xp) and (isinstance(factor, float) or is_plain(factor, xp)):
         own *= factor
         return own
     return own * factor
@@ -282,7 +277,7 @@ def times(own: Array, factor: Array | float, xp: Namespace) -> Array:
 def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     """Soft-threshold real x by the library's own operation; None where there is none as exact and faster."""
     known = _library(x) in _TORCH and dtype_name(x.dtype) in {"float32", "float64"}
-    if not known or not is_eager_cpu(x, xp) or records_gradient(x):
+    if not known or not is_plain(x, xp):
         return None
     torch = _loaded("torch")
     # Where torch does not vectorise, its zeros have the sign of x; in place of a pass by blocks, and still
@@ -353,6 +348,11 @@ def _would_record(x: Array) -> bool:
 def records_gradient(x: Array) -> bool:
     """Whether torch's eager autograd records what is done to x."""
     return _library(x) in _TORCH and _would_record(x) and _is_plain_tensor(x)
+
+
+def is_plain(x: Array, xp: Namespace) -> bool:
+    """Whether x can be read and written on the CPU as we please, with no graph being recorded."""
+    return is_eager_cpu(x, xp) and not records_gradient(x)
 
 
 def autodiff(x: Array) -> Literal["torch", "jax"] | None:

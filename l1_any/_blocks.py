@@ -97,7 +97,7 @@ def _in_blocks(arrays: Arrays, xp: Namespace, block: int) -> bool:
 
 def are_plain(arrays: Arrays, xp: Namespace) -> bool:
     """Whether the arrays can be read and written as we please, with no graph being recorded."""
-    return all(a is None or (_array.is_eager_cpu(a, xp) and not _array.records_gradient(a)) for a in arrays)
+    return all(a is None or _array.is_plain(a, xp) for a in arrays)
 
 
 def _aligned(arrays: Arrays, xp: Namespace) -> Arrays:

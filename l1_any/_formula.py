@@ -137,11 +137,10 @@ def sum_of(terms: Callable[..., Array]) -> Callable[..., Array]:
         axis = max(axes, key=lambda axis: x.shape[axis])
         left = x.shape[axis] % _TREE_FAN_IN
         end = x.shape[axis] - left
-        first = range(_TREE_FAN_IN) if end else ()
-        cuts = [
-            _cut((x, *others), axis, slice(i, end, _TREE_FAN_IN)) for i in first
-        ]  # neighbours, on one device
-        totals = [added(_in_pairs([_array.widest(terms(*cut, xp=xp), xp) for cut in cuts]))] if end else []
+        totals = []
+        if end:  # neighbours are added, which are on one device
+            cuts = [_cut((x, *others), axis, slice(i, end, _TREE_FAN_IN)) for i in range(_TREE_FAN_IN)]
+            totals.append(added(_in_pairs([_array.widest(terms(*cut, xp=xp), xp) for cut in cuts])))
         if left or not end:
             rest = _cut((x, *others), axis, slice(end, x.shape[axis]))
             totals.append(added(terms(*rest, xp=xp)))

@@ -105,8 +105,8 @@ def _reductions(leaves: Sequence[Leaf], *, xp: Namespace, penalty: Penalty) -> R
     n = _mean.count(leaves, None, xp=xp)
 
     def reduced(parts: Sequence[Array]) -> tuple[Array, Array]:
-        total, mean = (_finished(parts, over, leaves, axes=None, xp=xp) for over in (None, n))
-        return total, mean
+        total = _finished(parts, None, leaves, axes=None, xp=xp)
+        return total, _finished(parts, n, leaves, axes=None, xp=xp)
 
     own, magnitudes = zip(*totals, strict=True)
     total, mean = reduced(own)
@@ -177,9 +177,8 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
     if penalty is MAGNITUDE:
         total = _total(leaf, penalty=penalty, **options)
         return total, total
-    if _array.is_lazy(leaf.x) or _autodiff.is_transformed(
-        leaf.x
-    ):  # whoever computes both of them reads x once
+    # Whoever computes both of them reads x once.
+    if _array.is_lazy(leaf.x) or _autodiff.is_transformed(leaf.x):
         (constant,) = _constants([leaf])
         return _total(leaf, penalty=penalty, **options), _total(constant, penalty=MAGNITUDE, **options)
     sum_of_terms = _formula.sum_of(penalty.terms)
