@@ -1,5 +1,6 @@
 """All that differs between array libraries. Asks which library it has, and does no mathematics."""
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import array_api_compat as compat
 import numpy as np
 
+from ._scratch import Scratch
 from ._typing import Array, Device, DType, Namespace
 
 _RESULT_DTYPES = {
@@ -20,7 +22,6 @@ _RESULT_DTYPES = {
 }
 # Under torch.fx, x is a symbol: it records operations, and knows no dtype or shape.
 _TORCH = {"torch", "torch.fx"}
-_UNTOUCHED_BYTES = 1 << 24  # more than the temporaries of a block
 _LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[tuple[type, DType], str] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -223,15 +224,9 @@ def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
     return xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=device(x))
 
 
-def keep_freed_memory(x: Array) -> None:
-    """Let the next temporaries on the CPU reuse the memory of those before them, block after block.
-
-    glibc returns what is freed to the system, so that each block would touch new pages, until it has had to
-    return something larger: then it keeps up to twice that, whoever frees it. This is larger, and never touched.
-    Other libraries were not seen to need it.
-    """
-    if _library(x) == "torch":
-        _loaded("torch").UntypedStorage(_UNTOUCHED_BYTES, device="cpu")
+def scratch(x: Array, xp: Namespace) -> contextlib.AbstractContextManager[Callable[[], Namespace]]:
+    """Return the context of a walk over blocks of x on the CPU: call what it gives for the namespace of each."""
+    return Scratch(xp, _loaded("torch")) if _library(x) == "torch" else contextlib.nullcontext(lambda: xp)
 
 
 def zero(x: Array, xp: Namespace) -> Array:
@@ -248,9 +243,9 @@ def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
     if _library(x) in _TORCH:  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
         torch = _loaded("torch")
-        s = torch.sign(x)
         if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
-            return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
+            return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
+        s = torch.sign(x, out=xp.empty_like(x)) if x.is_contiguous() else torch.sign(x)
         return torch.clamp(x, s, s, out=s)  # s but for NaN, which clamp lets through
     return xp.sign(x)
 

@@ -36,7 +36,7 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
         return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
     if not _in_blocks(arrays, xp, READ_ELEMENTS):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
-    kernel = functools.partial(kernel, axes=axes, keepdims=True, xp=xp)
+    kernel = functools.partial(kernel, axes=axes, keepdims=True)
     totals = _by_blocks(kernel, arrays, axes, xp, block=READ_ELEMENTS)
     if keepdims:
         return totals
@@ -63,7 +63,7 @@ def elementwise(
         return kernel(*arrays, xp=xp)
     out = _array.empty_like(arrays[0], xp, dtype)
 
-    def write(out: Array, *arrays: Array) -> None:
+    def write(out: Array, *arrays: Array, xp: Namespace) -> None:
         out[...] = kernel(*arrays, xp=xp)
 
     _by_blocks(write, (out, *arrays), (), xp, block=block, whole=whole)
@@ -76,7 +76,7 @@ def largest(kernel: Kernel, arrays: Arrays, *, xp: Namespace) -> Array:
         return kernel(*arrays, xp=xp)
     found: list[Array] = []
 
-    def collect(*arrays: Array) -> None:
+    def collect(*arrays: Array, xp: Namespace) -> None:
         found.append(kernel(*arrays, xp=xp))
 
     _by_blocks(collect, arrays, (), xp, block=READ_ELEMENTS)
@@ -111,8 +111,12 @@ def _aligned(arrays: Arrays, xp: Namespace) -> Arrays:
 def _by_blocks(
     kernel: Callable[..., Any], arrays: Arrays, axes: tuple[int, ...], xp: Namespace, **options: Any
 ) -> Any:
-    _array.keep_freed_memory(arrays[0])
-    return _fold(kernel, _aligned(arrays, xp), axes, xp, **options)
+    with _array.scratch(arrays[0], xp) as namespace:
+
+        def run(*arrays: Array) -> Any:
+            return kernel(*arrays, xp=namespace())
+
+        return _fold(run, _aligned(arrays, xp), axes, xp, **options)
 
 
 def _fold(

@@ -206,7 +206,7 @@ def _sum_by_halves(row: Array, n: int, *, few: int, xp: Namespace) -> Array:
     """Add the second half of the last axis to the first, until the library's own sum does for the few left."""
     while n > few:
         half, odd = divmod(n, 2)
-        folded = row[..., :half] + row[..., half : 2 * half]
+        folded = xp.add(row[..., :half], row[..., half : 2 * half])
         row = xp.concat([folded, row[..., 2 * half :]], axis=-1) if odd else folded
         n = half + odd
     by_rows = xp.reshape(xp.reshape(row, (math.prod(row.shape),)), row.shape)  # neighbours in memory
