@@ -46,12 +46,22 @@ def selected(x: Array, where: Array | None, *, xp: Namespace) -> Array:
 def magnitudes(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
     """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
     x = selected(x, where, xp=xp)
-    if _array.is_differentiated(x):
-        # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
-        wide = _array.widest(x, xp) if _array.is_complex(x) else _array.in_result_dtype(x, xp)
-        terms = differentiable_abs(wide, xp=xp)
-    else:
-        terms = xp.abs(_array.widest(x, xp) if _array.is_complex(x) else x)
+    return _weighted(xp.abs(_array.widest(x, xp) if _array.is_complex(x) else x), where, weights, xp=xp)
+
+
+def differentiable_magnitudes(
+    x: Array, where: Array | None, weights: Array | None, *, xp: Namespace
+) -> Array:
+    """m·w·|x|, so written that automatic differentiation finds s."""
+    if not _array.is_differentiated(x):
+        return magnitudes(x, where, weights, xp=xp)
+    x = selected(x, where, xp=xp)
+    # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
+    wide = _array.widest(x, xp) if _array.is_complex(x) else _array.in_result_dtype(x, xp)
+    return _weighted(differentiable_abs(wide, xp=xp), where, weights, xp=xp)
+
+
+def _weighted(terms: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
     if weights is None:
         return terms
     return _array.widest(terms, xp) * _array.widest(selected(weights, where, xp=xp), xp)

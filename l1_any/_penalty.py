@@ -30,7 +30,7 @@ class Penalty(Protocol):
 class Magnitude:
     """The L1 penalty's own h(x) = |x|."""
 
-    terms = staticmethod(_formula.magnitudes)
+    terms = staticmethod(_formula.differentiable_magnitudes)
     gradient = staticmethod(_formula.scaled_signs)
 
 

@@ -163,10 +163,16 @@ def _finished(
 
 
 _SUM_OF_MAGNITUDES = _formula.sum_of(_formula.magnitudes)
+_SUM_OF_DIFFERENTIABLE_MAGNITUDES = _formula.sum_of(MAGNITUDE.terms)
 
 
 def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty) -> Array:
-    kernel = _SUM_OF_MAGNITUDES if penalty is MAGNITUDE else _formula.sum_of(penalty.terms)
+    if penalty is not MAGNITUDE:
+        kernel = _formula.sum_of(penalty.terms)
+    elif _autodiff.is_transformed(leaf.x):  # which never differentiates what gives the value
+        kernel = _SUM_OF_MAGNITUDES
+    else:
+        kernel = _SUM_OF_DIFFERENTIABLE_MAGNITUDES
     total = _tied(kernel, leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=penalty)
     return total if leaf.factor is None else total * leaf.factor
 
