@@ -227,6 +227,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in args.library or []:
         if name not in at_hand:
             parser.error(f"--library must be one of the installed {', '.join(at_hand)}, got {name}.")
+    operators = [case for case in args.case or [] if case in _cases.OPERATORS]
+    if operators and "float32" not in (args.dtype or ["float32"]):
+        parser.error(f"--case {operators[0]} is measured in float32 alone, got --dtype {args.dtype[0]}.")
     args.library = args.library or at_hand
     args.case = args.case or [*_cases.KINDS, "small"]
     args.dtype = args.dtype or list(_cases.DTYPES)
@@ -240,11 +243,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     libraries = [_libraries.library(name, args.device) for name in args.library]
     limit, reader = _measure.read_limit(args.size, args.rounds)
     machine = _report.machine(args.library, limit, reader)
-    tables = [*large(libraries, args, limit)]
-    if "small" in args.case:
+    tables = []
+    if "small" in args.case:  # first, while the process itself is small
         rows = [row for library in libraries for row in small(library, args)]
         columns = ("library", "case", "us", "us above the usual")
         tables.append(_report.table(f"Small arrays: {SMALL} elements of float32", columns, rows, left=2))
+    tables.extend(large(libraries, args, limit))
     for part in (*map(Text, machine), *tables):
         console.print(part)
     if args.markdown:

@@ -12,6 +12,8 @@ import numpy as np
 from ._scratch import Scratch
 from ._typing import Array, Device, DType, Namespace
 
+Summation = Literal["library", "halves", "tree"]
+
 _RESULT_DTYPES = {
     "float16": "float32",
     "bfloat16": "float32",
@@ -199,17 +201,17 @@ def widest(x: Array, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
-def summation(
-    x: Array, axes: tuple[int, ...], dtype: DType, xp: Namespace
-) -> Literal["library", "halves", "tree"]:
+def summation(x: Array, axes: tuple[int, ...], dtype: DType, xp: Namespace) -> Summation:
     """Return the way of summing terms of x, in the accumulator's dtype, that keeps to the contract's error.
 
     XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
     runs along that one, which matters where the terms are as wide as the accumulator.
     """
+    if not axes:
+        return "library"
     if _library(x) == "jax":
         return "tree"
-    if result_dtype(x, xp) != dtype or not axes or not is_eager_cpu(x, xp):
+    if result_dtype(x, xp) != dtype or not is_eager_cpu(x, xp):
         return "library"  # in parallel on a GPU; under torch.compile, left to fuse
     return "halves"
 
@@ -224,9 +226,14 @@ def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
     return xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=device(x))
 
 
+def keeps_scratch(x: Array) -> bool:
+    """Whether `scratch` gives memory that is kept."""
+    return _library(x) == "torch"
+
+
 def scratch(x: Array, xp: Namespace) -> contextlib.AbstractContextManager[Callable[[], Namespace]]:
     """Return the context of a walk over blocks of x on the CPU: call what it gives for the namespace of each."""
-    return Scratch(xp, _loaded("torch")) if _library(x) == "torch" else contextlib.nullcontext(lambda: xp)
+    return Scratch(xp, _loaded("torch")) if keeps_scratch(x) else contextlib.nullcontext(lambda: xp)
 
 
 def zero(x: Array, xp: Namespace) -> Array:
@@ -259,6 +266,13 @@ def largest(
         return m
     # On a CPU, XLA's maximum of more than a few thousand elements passes over NaN.
     return xp.where(xp.any(xp.isnan(x), axis=axis, keepdims=keepdims), xp.full_like(m, float("nan")), m)
+
+
+def magnitudes(x: Array, xp: Namespace) -> Array:
+    """Return |x| of a real array; wider where memory is at hand and it would be cast for its sum anyway."""
+    if isinstance(xp, Scratch) and (dtype := accumulator_dtype(x, xp)) != x.dtype:
+        return xp.astype(x, dtype).abs_()
+    return xp.abs(x)
 
 
 def times(own: Array, factor: Array | float, xp: Namespace) -> Array:

@@ -91,4 +91,4 @@ def _greatest_ratio(
 
 def _sum(terms: Array, chosen: Array, *, axis: int, xp: Namespace) -> Array:
     terms = xp.where(chosen, terms, xp.zeros_like(terms))
-    return _formula.total(terms, like=terms, axes=(axis,), keepdims=True, xp=xp)
+    return _formula.total(terms, axes=(axis,), keepdims=True, xp=xp)

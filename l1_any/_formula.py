@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from . import _array
-from ._typing import Array, Namespace
+from ._typing import Array, DType, Namespace
 
 _TREE_FAN_IN = 8  # terms added at a time, themselves in pairs: what XLA fuses well
 _LIBRARY_TERMS = 256  # of contiguous terms so few, each library's own sum is right to 2 ulp
@@ -46,7 +46,8 @@ def selected(x: Array, where: Array | None, *, xp: Namespace) -> Array:
 def magnitudes(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
     """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
     x = selected(x, where, xp=xp)
-    return _weighted(xp.abs(_array.widest(x, xp) if _array.is_complex(x) else x), where, weights, xp=xp)
+    terms = xp.abs(_array.widest(x, xp)) if _array.is_complex(x) else _array.magnitudes(x, xp)
+    return terms if weights is None else _weighted(terms, where, weights, xp=xp)
 
 
 def differentiable_magnitudes(
@@ -58,13 +59,12 @@ def differentiable_magnitudes(
     x = selected(x, where, xp=xp)
     # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
     wide = _array.widest(x, xp) if _array.is_complex(x) else _array.in_result_dtype(x, xp)
-    return _weighted(differentiable_abs(wide, xp=xp), where, weights, xp=xp)
+    terms = differentiable_abs(wide, xp=xp)
+    return terms if weights is None else _weighted(terms, where, weights, xp=xp)
 
 
-def _weighted(terms: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
-    if weights is None:
-        return terms
-    return _array.widest(terms, xp) * _array.widest(selected(weights, where, xp=xp), xp)
+def _weighted(own: Array, where: Array | None, weights: Array, *, xp: Namespace) -> Array:
+    return _array.times(_array.widest(own, xp), _array.widest(selected(weights, where, xp=xp), xp), xp)
 
 
 def squared_signs(x: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
@@ -138,10 +138,13 @@ def sum_of(terms: Callable[..., Array]) -> Callable[..., Array]:
     def kernel(
         x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, xp: Namespace
     ) -> Array:
-        def added(terms: Array) -> Array:
-            return total(terms, like=x, axes=axes, keepdims=keepdims, xp=xp)
+        dtype = _array.accumulator_dtype(x, xp)
+        way = _array.summation(x, axes, dtype, xp)
 
-        if not axes or _array.summation(x, axes, _array.accumulator_dtype(x, xp), xp) != "tree":
+        def added(terms: Array) -> Array:
+            return _added(terms, way, axes=axes, keepdims=keepdims, dtype=dtype, xp=xp)
+
+        if way != "tree":
             return added(terms(x, *others, xp=xp))
         # The first step of the tree. Terms of each cut by themselves: so XLA reads x once, and keeps no terms.
         axis = max(axes, key=lambda axis: x.shape[axis])
@@ -169,12 +172,24 @@ def _cut(arrays: tuple[Array, ...], axis: int, part: slice) -> list[Array]:
     return out
 
 
-def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
+def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
     """Sum along some axes, in the accumulator's dtype."""
-    dtype = _array.accumulator_dtype(like, xp)
-    way = _array.summation(like, axes, dtype, xp)
+    dtype = _array.accumulator_dtype(terms, xp)
+    way = _array.summation(terms, axes, dtype, xp)
+    return _added(terms, way, axes=axes, keepdims=keepdims, dtype=dtype, xp=xp)
+
+
+def _added(
+    terms: Array,
+    way: _array.Summation,
+    *,
+    axes: tuple[int, ...],
+    keepdims: bool,
+    dtype: DType,
+    xp: Namespace,
+) -> Array:
     if way == "library":
-        return library_sum(terms, like=like, axes=axes, keepdims=keepdims, xp=xp)
+        return library_sum(terms, axes=axes, keepdims=keepdims, dtype=dtype, xp=xp)
     kept = tuple(axis for axis in range(terms.ndim) if axis not in axes)
     lengths = tuple(terms.shape[axis] for axis in kept)
     n = math.prod(terms.shape[axis] for axis in axes)
@@ -190,10 +205,10 @@ def total(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, x
     )
 
 
-def library_sum(terms: Array, *, like: Array, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Array:
-    """Sum along some axes as the library does, in the accumulator's dtype."""
+def library_sum(terms: Array, *, axes: tuple[int, ...], keepdims: bool, dtype: DType, xp: Namespace) -> Array:
+    """Sum along some axes in a dtype, as the library does."""
     axis = None if len(axes) == terms.ndim else axes
-    return xp.sum(terms, axis=axis, dtype=_array.accumulator_dtype(like, xp), keepdims=keepdims)
+    return xp.sum(terms, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def _sum_by_tree(row: Array, lengths: tuple[int, ...], n: int, *, xp: Namespace) -> Array:

@@ -42,7 +42,7 @@ def _normed(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, A
     part = xp.where(infinite, direction, finite_part)
     parts = [xp.real(part), xp.imag(part)] if _array.is_complex(x) else [part]
     squares = functools.reduce(operator.add, [a * a for a in parts])
-    total = _formula.total(squares, like=squares, axes=axes, keepdims=True, xp=xp)
+    total = _formula.total(squares, axes=axes, keepdims=True, xp=xp)
     return part, largest, xp.sqrt(xp.where(null, one, total))
 
 

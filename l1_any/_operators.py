@@ -265,7 +265,7 @@ def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], 
     if weights is not None:
         norms = norms * (weights if isinstance(weights, float) else _array.widest(weights, xp))
     every = tuple(range(norms.ndim))
-    return _formula.total(norms, like=norms, axes=every, keepdims=False, xp=xp)
+    return _formula.total(norms, axes=every, keepdims=False, xp=xp)
 
 
 def _group_subgradient(x: Array, scale: Threshold | None, *, axes: tuple[int, ...], xp: Namespace) -> Array:

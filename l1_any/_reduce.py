@@ -167,12 +167,8 @@ _SUM_OF_DIFFERENTIABLE_MAGNITUDES = _formula.sum_of(MAGNITUDE.terms)
 
 
 def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty) -> Array:
-    if penalty is not MAGNITUDE:
-        kernel = _formula.sum_of(penalty.terms)
-    elif _autodiff.is_transformed(leaf.x):  # which never differentiates what gives the value
-        kernel = _SUM_OF_MAGNITUDES
-    else:
-        kernel = _SUM_OF_DIFFERENTIABLE_MAGNITUDES
+    ours = penalty is MAGNITUDE
+    kernel = _SUM_OF_DIFFERENTIABLE_MAGNITUDES if ours else _formula.sum_of(penalty.terms)
     total = _tied(kernel, leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=penalty)
     return total if leaf.factor is None else total * leaf.factor
 
@@ -210,17 +206,19 @@ def _tied(
         return _blocks.reduce(kernel, arrays, axes=reduced, keepdims=keepdims, xp=xp)
 
     if _autodiff.is_transformed(leaf.x):
+        if penalty is MAGNITUDE:
+            kernel = _SUM_OF_MAGNITUDES  # of which no derivative is taken: that is the one of `simple`
 
         def simple(*arrays: Array | None) -> Array:
-            terms = penalty.terms(*arrays, xp=xp)
-            return _formula.library_sum(terms, like=arrays[0], axes=reduced, keepdims=keepdims, xp=xp)
+            terms, dtype = penalty.terms(*arrays, xp=xp), _array.accumulator_dtype(arrays[0], xp)
+            return _formula.library_sum(terms, axes=reduced, keepdims=keepdims, dtype=dtype, xp=xp)
 
         return _autodiff.tied_to_sum(compute, simple, *arrays)
     if not _array.records_gradient(leaf.x) or _array.records_gradient(leaf.weights):
         return compute(*arrays)
     # Signs need few temporaries, so that a block may be large.
     light = penalty is MAGNITUDE and leaf.weights is None and not _array.is_complex(leaf.x)
-    block = _blocks.READ_ELEMENTS if light else _blocks.WRITTEN_ELEMENTS
+    block = _blocks.SIGNS_ELEMENTS if light else _blocks.WRITTEN_ELEMENTS
 
     def gradient(g: Array, *arrays: Array | None) -> Array:
         shape = tuple(1 if axis in reduced else n for axis, n in enumerate(leaf.x.shape))
@@ -258,10 +256,12 @@ def _abs_sum_and_signs(
         where: Array | None,
         weights: Array | None,
         scale_: Array | None,
+        *,
+        xp: Namespace,
         **options: Any,
     ) -> Array:
         out[...] = _formula.scaled_signs(x, where, weights, scale if scale_ is None else scale_, xp=xp)
-        return _SUM_OF_MAGNITUDES(x, where, weights, **options)
+        return _SUM_OF_MAGNITUDES(x, where, weights, xp=xp, **options)
 
     s = _array.empty_like(leaf.x, xp)
     array_scale = None if scale is None or isinstance(scale, float) else scale

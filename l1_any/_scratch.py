@@ -6,9 +6,8 @@ from typing import Any
 
 from ._typing import Array, DType, Namespace
 
-_KEPT = 4  # pieces of memory that a call may leave to the next
-_KEPT_BYTES = 1 << 22  # the largest of them: a block in float64
-_KEPT_VIEWS = 32
+_KEPT_BYTES = 1 << 24  # of one call, which leaves them to the next
+_KEPT_VIEWS = 64
 _KEPT_CALLS = 4
 _FREE: list["_Memory"] = []  # of calls that have ended, as many as ran at one time
 
@@ -59,19 +58,20 @@ class Scratch:
         """Return uninitialised memory of x's shape."""
         index, dtype = self._taken, x.dtype if dtype is None else dtype
         self._taken += 1
-        key = index, dtype, x.shape
-        view = self._memory.views.get(key)
-        if view is not None:
-            return view
-        size = x.numel() * dtype.itemsize
         pieces, views = self._memory.pieces, self._memory.views
-        if index >= _KEPT or size > _KEPT_BYTES:
-            return self._torch.empty(x.shape, dtype=dtype, device="cpu")
-        with self._torch.inference_mode(mode=False):  # what is made in it cannot be written outside of it
-            if index == len(pieces) or len(pieces[index]) < size:
-                pieces[index : index + 1] = [self._torch.empty(size, dtype=self._torch.uint8, device="cpu")]
-                views.clear()
-            views[key] = pieces[index][:size].view(dtype).view(x.shape)
+        key = index, dtype, x.shape
+        if key not in views:
+            size = x.numel() * dtype.itemsize
+            with self._torch.inference_mode(mode=False):  # what is made in that mode is written in it alone
+                if index >= len(pieces) or len(pieces[index]) < size:
+                    others = sum(len(piece) for i, piece in enumerate(pieces) if i != index)
+                    if index > len(pieces) or others + size > _KEPT_BYTES:
+                        return self._torch.empty(x.shape, dtype=dtype, device="cpu")
+                    pieces[index : index + 1] = [
+                        self._torch.empty(size, dtype=self._torch.uint8, device="cpu")
+                    ]
+                    views.clear()
+                views[key] = pieces[index][:size].view(dtype).view(x.shape)
         return views[key]
 
     def abs(self, x: Array) -> Array:
@@ -89,6 +89,17 @@ class Scratch:
             return x
         own = x.is_contiguous()
         return self.empty_like(x, dtype=dtype).copy_(x) if own else self._xp.astype(x, dtype, copy=copy)
+
+    def where(self, condition: Array, x: Array, y: Array) -> Array:
+        """Return elements of x, or of y where the condition is false."""
+        own = (
+            y.ndim == 0
+            and x.is_contiguous()
+            and x.shape == self._torch.broadcast_shapes(condition.shape, x.shape)
+        )
+        if not own:
+            return self._xp.where(condition, x, y)
+        return self._torch.where(condition, x, y, out=self.empty_like(x))
 
     def sum(self, x: Array, *, dtype: DType, **options: Any) -> Array:
         """Sum in a dtype, to which torch would cast into memory of its own."""

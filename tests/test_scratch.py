@@ -30,6 +30,15 @@ def magnitudes(x):
     return np.abs(x.double().numpy())
 
 
+@pytest.mark.parametrize("axis", [None, 0, ()])
+def test_no_call_overwrites_the_result_of_another(tensors, axis):
+    one_block = tensors[0][:, :100_000]
+    found = [l1.value(x, axis=axis) for x in (one_block, one_block * 2, one_block * 4)]
+    expected = magnitudes(one_block).sum(axis=axis)
+    for factor, value in zip((1, 2, 4), found, strict=True):
+        np.testing.assert_allclose(value.numpy(), factor * expected, rtol=3e-7)
+
+
 @pytest.mark.parametrize("axis", [None, 0, 1, (), (0, 1)])
 def test_no_block_overwrites_another(tensors, axis):
     for x, where, weights in (tensors, [a.mT for a in tensors]):  # neighbours in memory along either axis

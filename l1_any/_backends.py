@@ -1,0 +1,146 @@
+"""The libraries that the tests run with and the documentation lists, in one table."""
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.util
+from collections.abc import Iterator
+
+from . import _array
+from ._typing import Namespace
+
+HALF = ("float16", "bfloat16")
+SINGLE = ("float32", "complex64")
+DOUBLE = ("float64", "complex128")
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A device or mode of a library in which the tests run.
+
+    Parameters
+    ----------
+    name : str
+        What the tests call it.
+    device : str, optional
+        Where the arrays are made; the library's default otherwise.
+    accumulator : str, optional
+        The dtype in which sums are accumulated there.
+    dtypes : tuple of str, optional
+        The floating dtypes that are there.
+    x64 : bool, optional
+        JAX's mode of 64 bits; None for every other library.
+    gpu : bool, optional
+        Whether it needs a GPU.
+    """
+
+    name: str
+    device: str | None = None
+    accumulator: str = "float64"
+    dtypes: tuple[str, ...] = ("float16", *SINGLE, *DOUBLE)
+    x64: bool | None = None
+    gpu: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """A library, what it can do, and where it comes from.
+
+    Parameters
+    ----------
+    name, title : str
+        What ``pytest --backend`` and what the documentation calls it.
+    module : str
+        What Python imports.
+    requirement : str
+        What pip installs.
+    variants : tuple of Variant
+        The devices and modes in which it is tested.
+    evaluation : str
+        How arrays are worked on: eager, compiled or lazy.
+    autodiff : str, optional
+        Which automatic differentiation it has, if any.
+    subnormals : bool, optional
+        Whether its arithmetic keeps them.
+    """
+
+    name: str
+    title: str
+    module: str
+    requirement: str
+    variants: tuple[Variant, ...]
+    evaluation: str
+    autodiff: str = ""
+    subnormals: bool = True
+
+    def namespace(self) -> Namespace:
+        """Import the library and return its namespace."""
+        return _array.wrapped(importlib.import_module(self.module))
+
+    def installed(self) -> bool:
+        """Whether the library can be imported."""
+        return importlib.util.find_spec(self.module.partition(".")[0]) is not None
+
+    @contextlib.contextmanager
+    def mode(self, variant: Variant) -> Iterator[None]:
+        """Set what the variant needs, and undo it."""
+        if variant.x64 is None:
+            yield
+            return
+        with importlib.import_module("jax").enable_x64(variant.x64):
+            yield
+
+
+_TORCH_DTYPES = (*HALF, *SINGLE, *DOUBLE)
+_JAX_DTYPES = (*HALF, *SINGLE)
+
+BACKENDS = (
+    Backend("numpy", "NumPy", "numpy", "l1_any", (Variant("numpy"),), "eager, by blocks"),
+    Backend(
+        "strict",
+        "array-api-strict",
+        "array_api_strict",
+        "l1_any[cli]",
+        (
+            Variant("strict", dtypes=(*SINGLE, *DOUBLE)),
+            Variant("strict-device1", device="device1", dtypes=(*SINGLE, *DOUBLE)),
+            Variant("strict-no_float64", device="no_float64", accumulator="float32", dtypes=SINGLE),
+        ),
+        "eager, by blocks",
+    ),
+    Backend(
+        "torch",
+        "PyTorch",
+        "torch",
+        "l1_any[torch]",
+        (
+            Variant("torch", device="cpu", dtypes=_TORCH_DTYPES),
+            Variant("torch-cuda", device="cuda", dtypes=_TORCH_DTYPES, gpu=True),
+        ),
+        "eager, by blocks on the CPU; torch.compile",
+        autodiff="autograd, torch.func, forward mode",
+    ),
+    Backend(
+        "jax",
+        "JAX",
+        "jax.numpy",
+        "l1_any[jax]",
+        (
+            Variant("jax", accumulator="float32", dtypes=_JAX_DTYPES, x64=False),
+            Variant("jax-x64", dtypes=(*_JAX_DTYPES, *DOUBLE), x64=True),
+        ),
+        "compiled",
+        autodiff="grad, jvp, vmap, hessian",
+        subnormals=False,
+    ),
+    Backend("dask", "Dask", "dask.array", "l1_any[dask]", (Variant("dask"),), "lazy"),
+    Backend(
+        "cupy",
+        "CuPy",
+        "cupy",
+        "l1_any[cuda12]",
+        (Variant("cupy", gpu=True),),
+        "eager, on the GPU",
+    ),
+)
+"""The libraries that the tests run with and the documentation lists."""
