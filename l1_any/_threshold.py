@@ -52,7 +52,8 @@ def threshold(
 
 def shrink(x: Array, t: Threshold, *, xp: Namespace) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
-    if isinstance(t, float) and not _array.is_differentiated(x) and t >= xp.finfo(x.dtype).smallest_normal:
+    plain = not _array.is_differentiated(x) and all(map(_array.is_known, x.shape))  # compat clips no other
+    if plain and isinstance(t, float) and t >= xp.finfo(x.dtype).smallest_normal:
         return x - xp.clip(x, -t, t)  # x - x is +0.0
     zero = _array.zero(x, xp)
     p = x - _array.detach(_array.sign(x, xp)) * t

@@ -328,6 +328,17 @@ def test_huber_derives_to_its_gradient(library):
 
 
 @pytest.mark.only("dask")
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_dask_unknown_lengths(library, name):
+    import dask.array as da
+
+    values = data()
+    x = da.from_array(values, chunks=3)
+    found = ELEMENTWISE[name](x[x[:, 0] > 0]).compute()
+    np.testing.assert_array_equal(found, ELEMENTWISE[name](values[values[:, 0] > 0]))
+
+
+@pytest.mark.only("dask")
 def test_dask_stays_lazy(library):
     import dask.array as da
     from dask.delayed import delayed
