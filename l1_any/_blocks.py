@@ -17,14 +17,13 @@ READ_ELEMENTS = 1 << 20
 """Elements of a block to sum, half as many in float64: few calls, whose temporaries take a few MiB."""
 
 WRITTEN_ELEMENTS = 1 << 18
-"""Elements of a block to write, which has more temporaries: more than these, and the allocator returns them."""
-
+"""Elements of a block to write, which has more temporaries."""
 
 SIGNS_ELEMENTS = 1 << 20
 """Elements of a block of signs, whose one temporary is small: the fewer blocks, the faster."""
 
-
-_SCRATCH_ELEMENTS = 1 << 18
+SCRATCH_ELEMENTS = 1 << 18
+"""Elements from which kept memory for the temporaries is worth its cost."""
 
 
 def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: bool, xp: Namespace) -> Any:
@@ -41,10 +40,9 @@ def reduce(kernel: Kernel, arrays: Arrays, *, axes: tuple[int, ...], keepdims: b
             return reduce(kernel, arrays, **options)
 
         return _chunks.reduce(chunk, arrays, axes, keepdims=keepdims)
-    small = not math.prod(x.shape) > _SCRATCH_ELEMENTS
-    block = READ_ELEMENTS if small or _array.result_dtype_name(x) != "float64" else READ_ELEMENTS // 2
-    if small or not _in_blocks(arrays, xp, block):
+    if not _in_blocks(arrays, xp, READ_ELEMENTS):
         return kernel(*arrays, axes=axes, keepdims=keepdims, xp=xp)
+    block = READ_ELEMENTS // 2 if _array.result_dtype_name(x) == "float64" else READ_ELEMENTS
     kernel = functools.partial(kernel, axes=axes, keepdims=True)
     totals = _by_blocks(kernel, arrays, axes, xp, block=block)
     if keepdims:
@@ -100,7 +98,7 @@ def named_axes(x: Array, axes: Axes) -> tuple[int, ...]:
 def _in_blocks(arrays: Arrays, xp: Namespace, block: int) -> bool:
     """Whether the arrays are plain, and large; or not so large, but their temporaries are kept for the next."""
     size = math.prod(arrays[0].shape)
-    if not size > _SCRATCH_ELEMENTS:  # nor where the shape is not known
+    if not size > SCRATCH_ELEMENTS:  # nor where the shape is not known
         return False
     return (size > block or _array.keeps_scratch(arrays[0])) and are_plain(arrays, xp)
 
