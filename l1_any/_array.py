@@ -345,7 +345,7 @@ def _has_storage(x: Array) -> bool:
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
     library = _library(x)
-    if library in _TORCH:
+    if library == "torch":
         return x.device.type == "cpu" and _is_plain_tensor(x) and _has_storage(x)
     return library == "numpy" or (library == "other" and bool(compat.is_array_api_strict_namespace(xp)))
 
