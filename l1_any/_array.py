@@ -227,8 +227,13 @@ def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
 
 
 def keeps_scratch(x: Array) -> bool:
-    """Whether `scratch` gives memory that is kept."""
-    return _library(x) == "torch"
+    """Whether `scratch` gives memory that is kept: not to a mode of torch's that records or replaces what is done."""
+    if _library(x) != "torch":
+        return False
+    # The one test for it; were it to go, no memory would be kept.
+    modes = getattr(_loaded("torch").utils, "_python_dispatch", None)
+    mode = getattr(modes, "_get_current_dispatch_mode", lambda: "unknown")
+    return mode() is None
 
 
 def scratch(x: Array, xp: Namespace) -> contextlib.AbstractContextManager[Callable[[], Namespace]]:

@@ -100,7 +100,7 @@ def _in_blocks(arrays: Arrays, xp: Namespace, block: int) -> bool:
     size = math.prod(arrays[0].shape)
     if not size > SCRATCH_ELEMENTS:  # nor where the shape is not known
         return False
-    return (size > block or _array.keeps_scratch(arrays[0])) and are_plain(arrays, xp)
+    return are_plain(arrays, xp) and (size > block or _array.keeps_scratch(arrays[0]))
 
 
 def are_plain(arrays: Arrays, xp: Namespace) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from ._typing import Array, DType, Namespace
 
 _KEPT_BYTES = 1 << 24  # of one call, which leaves them to the next
+_PIECE_BYTES = 1 << 23  # of one temporary: a block of the largest kind in float64
 _KEPT_VIEWS = 64
 _KEPT_CALLS = 4
 _FREE: list["_Memory"] = []  # of calls that have ended, as many as ran at one time
@@ -25,7 +26,8 @@ class Scratch:
 
     Left to themselves they would be freed and taken anew for each block, of pages that the system has to clear
     first. Of the functions that return elements of a block those are here that reductions call; what they return
-    is overwritten by the next block, which sums are not. Others are torch's own.
+    is overwritten by the next block, which sums are not: a walk returns or writes nothing else. Others are
+    torch's own.
     """
 
     def __init__(self, xp: Namespace, torch: Any) -> None:
@@ -46,8 +48,7 @@ class Scratch:
         memory = self._memory
         if len(memory.views) > _KEPT_VIEWS:
             memory.views.clear()
-        made_here = all(type(piece) is self._torch.Tensor for piece in memory.pieces)  # and by no mode
-        if made_here and len(_FREE) < _KEPT_CALLS:
+        if len(_FREE) < _KEPT_CALLS:
             _FREE.append(memory)
 
     def _for_next_block(self) -> "Scratch":
@@ -65,7 +66,7 @@ class Scratch:
             with self._torch.inference_mode(mode=False):  # what is made in that mode is written in it alone
                 if index >= len(pieces) or len(pieces[index]) < size:
                     others = sum(len(piece) for i, piece in enumerate(pieces) if i != index)
-                    if index > len(pieces) or others + size > _KEPT_BYTES:
+                    if index > len(pieces) or size > _PIECE_BYTES or others + size > _KEPT_BYTES:
                         return self._torch.empty(x.shape, dtype=dtype, device="cpu")
                     pieces[index : index + 1] = [
                         self._torch.empty(size, dtype=self._torch.uint8, device="cpu")
@@ -76,8 +77,8 @@ class Scratch:
 
     def abs(self, x: Array) -> Array:
         """Return the magnitudes."""
-        own = x.is_contiguous() and not x.dtype.is_complex
-        return self._torch.abs(x, out=self.empty_like(x)) if own else self._xp.abs(x)
+        fits = x.is_contiguous() and not x.dtype.is_complex
+        return self._torch.abs(x, out=self.empty_like(x)) if fits else self._xp.abs(x)
 
     def add(self, x: Array, y: Array) -> Array:
         """Return x + y, of one shape and dtype."""
@@ -87,17 +88,17 @@ class Scratch:
         """Cast to a dtype."""
         if x.dtype == dtype and not copy:
             return x
-        own = x.is_contiguous()
-        return self.empty_like(x, dtype=dtype).copy_(x) if own else self._xp.astype(x, dtype, copy=copy)
+        fits = x.is_contiguous()
+        return self.empty_like(x, dtype=dtype).copy_(x) if fits else self._xp.astype(x, dtype, copy=copy)
 
     def where(self, condition: Array, x: Array, y: Array) -> Array:
         """Return elements of x, or of y where the condition is false."""
-        own = (
+        fits = (
             y.ndim == 0
             and x.is_contiguous()
             and x.shape == self._torch.broadcast_shapes(condition.shape, x.shape)
         )
-        if not own:
+        if not fits:
             return self._xp.where(condition, x, y)
         return self._torch.where(condition, x, y, out=self.empty_like(x))
 

@@ -68,13 +68,38 @@ def test_threads_do_not_share_it(tensors):
 def test_modes_leave_nothing_behind(tensors, library, monkeypatch):
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    x = tensors[0]
-    expected = l1.value(x)
+    x, y = tensors[0], tensors[0][:, :200_000]
+    expected = [l1.value(x), l1.value(y)]
     for mode in (library.xp.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True)):
-        monkeypatch.setattr(_scratch, "_FREE", [])
-        with mode:
-            assert l1.value(x).dtype == expected.dtype
-        assert l1.value(x) == expected
+        for warm in (True, False):
+            monkeypatch.setattr(_scratch, "_FREE", [])
+            if warm:
+                l1.value(x)
+            with mode:
+                assert l1.value(y).dtype == expected[1].dtype  # of a shape that is new
+            assert [l1.value(x), l1.value(y)] == expected
+
+
+def test_what_is_recorded_does_not_share_it(tensors):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    x = tensors[0]
+    l1.value(x)
+    graph = make_fx(lambda x: l1.value(x * 2))(x)
+    in_place = [node.target for node in graph.graph.nodes if "copy_." in str(node.target)]
+    assert not in_place
+    assert graph(x) == l1.value(x * 2)
+
+
+def test_long_rows_do_not_fill_it(tensors, monkeypatch):
+    x, where, weights = tensors
+    if x.is_complex():
+        pytest.skip("torch takes complex magnitudes in memory of its own")
+    monkeypatch.setattr(_scratch, "_FREE", [])
+    l1.project(x.flatten()[:2_000_000], 1.0)
+    l1.value(x, where=where, weights=weights)
+    (memory,) = _scratch._FREE
+    assert len(memory.pieces) > 1
 
 
 def test_it_stays_small(tensors):
