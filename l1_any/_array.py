@@ -82,7 +82,7 @@ def namespace(x: Array) -> Namespace:
         import array_api_compat.numpy as wrapped_numpy  # loads far more than NumPy's own import
 
         return wrapped_numpy
-    if library in {"torch", "torch.fx"}:
+    if library in _TORCH:
         import array_api_compat.torch as torch_namespace
 
         return torch_namespace

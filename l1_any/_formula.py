@@ -47,7 +47,7 @@ def magnitudes(x: Array, where: Array | None, weights: Array | None, *, xp: Name
     """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
     x = selected(x, where, xp=xp)
     terms = xp.abs(_array.widest(x, xp)) if _array.is_complex(x) else _array.magnitudes(x, xp)
-    return terms if weights is None else _weighted(terms, where, weights, xp=xp)
+    return weighted(terms, where, weights, xp=xp)
 
 
 def differentiable_magnitudes(
@@ -60,10 +60,13 @@ def differentiable_magnitudes(
     # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
     wide = _array.widest(x, xp) if _array.is_complex(x) else _array.in_result_dtype(x, xp)
     terms = differentiable_abs(wide, xp=xp)
-    return terms if weights is None else _weighted(terms, where, weights, xp=xp)
+    return weighted(terms, where, weights, xp=xp)
 
 
-def _weighted(own: Array, where: Array | None, weights: Array, *, xp: Namespace) -> Array:
+def weighted(own: Array, where: Array | None, weights: Array | None, *, xp: Namespace) -> Array:
+    """m·w·own, in the accumulator's precision, of terms that nobody else has."""
+    if weights is None:
+        return own
     return _array.times(_array.widest(own, xp), _array.widest(selected(weights, where, xp=xp), xp), xp)
 
 

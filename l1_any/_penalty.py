@@ -50,9 +50,7 @@ class Huber:
         quadratic = sum(part * (part / (2 * self.delta)) for part in parts)
         linear = _formula.differentiable_abs(far, xp=xp) - self.delta / 2
         terms = xp.where(inside, quadratic, linear)
-        if weights is None:
-            return terms
-        return terms * _array.widest(_formula.selected(weights, where, xp=xp), xp)
+        return _formula.weighted(terms, where, weights, xp=xp)
 
     def gradient(
         self,
