@@ -151,6 +151,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def gpu(session: nox.Session) -> None:
-    """Test and measure CuPy, torch and JAX on a GPU, with the packages of this interpreter."""
-    run_contract(session, "cupy", "torch", "jax", device="cuda")
-    session.run("python", "benchmarks/run.py", "--device=cuda")
+    """Test CuPy, torch and JAX on a GPU with the packages of this interpreter; record what is measured."""
+    for backend in ("cupy", "torch", "jax"):
+        run_contract(session, backend, device="cuda")
+    session.run("python", "benchmarks/run.py", "--device=cuda", "--markdown=benchmarks/results/cuda.md")

@@ -24,7 +24,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Library:
-    """How to bring data to a library, how to wait for a result, and its cases."""
+    """How to bring data to a library, to wait for a result, to read rows as fast as it can, and its cases."""
 
     name: str
     array: Callable[[np.ndarray, str], Any]
@@ -32,6 +32,7 @@ class Library:
     wait: Callable[[Any], Any] = lambda out: out
     dtypes: tuple[str, ...] = DTYPES
     prepare: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    reader: tuple[str, Callable[[Any], Any]] | None = None
 
     def groups(self) -> Iterator[tuple[str, tuple[Case, ...]]]:
         """Yield each kind with its cases, the usual idiom first."""

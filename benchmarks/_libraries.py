@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ def _numpy(_device: str) -> Library:
             Case("axis", "l1.value(x, axis=-1)", lambda x: l1.value(x, axis=-1)),
         ),
         dtypes=("float32", "float16", "float64"),
+        reader=("np.max(x)", np.max),
     )
 
 
@@ -49,6 +51,19 @@ def _torch(device: str) -> Library:
     def vector_norm(x: Any) -> Any:
         return torch.linalg.vector_norm(x, 1)
 
+    compiled: tuple[Case, ...] = ()
+    if device == "cuda":
+        of_abs, of_value = torch.compile(lambda x: x.abs().sum()), torch.compile(l1.value)
+        rows_of_abs = torch.compile(lambda x: x.abs().sum(-1))
+        rows_of_value = torch.compile(lambda x: l1.value(x, axis=-1))
+        compiled = (
+            Case("value", "torch.compile(x.abs().sum())", of_abs),
+            Case("value", "torch.compile(l1.value)(x)", of_value),
+            Case("gradient", "torch.compile(x.abs().sum()).backward()", backward(of_abs)),
+            Case("gradient", "torch.compile(l1.value)(x).backward()", backward(of_value)),
+            Case("axis", "torch.compile(x.abs().sum(-1))", rows_of_abs),
+            Case("axis", "torch.compile(l1.value)(x, axis=-1)", rows_of_value),
+        )
     return Library(
         "torch",
         lambda data, dtype: torch.from_numpy(data).to(device, getattr(torch, dtype), copy=True),
@@ -69,13 +84,17 @@ def _torch(device: str) -> Library:
                 lambda x: torch.linalg.vector_norm(x, 1, dim=-1),
             ),
             Case("axis", "l1.value(x, axis=-1)", lambda x: l1.value(x, axis=-1)),
+            *compiled,
         ),
         wait=(lambda _: torch.cuda.synchronize()) if device == "cuda" else (lambda out: out),
         prepare={"gradient": lambda x: x.requires_grad_()},
+        reader=("torch row sums", lambda rows: rows.sum(-1)),
     )
 
 
 def _jax(device: str) -> Library:
+    if device == "cuda":  # or JAX takes most of the memory, for which the other libraries ask too
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
     import jax.numpy as jnp
 
@@ -85,7 +104,7 @@ def _jax(device: str) -> Library:
     to = jax.devices("gpu" if device == "cuda" else device)[0]
     return Library(
         "jax",
-        lambda data, dtype: jax.device_put(data, to).astype(dtype),
+        lambda data, dtype: jax.device_put(data.astype(jnp.dtype(dtype)), to),
         (
             Case("value", "jnp.abs(x).sum()", abs_sum),
             Case("value", "jax.jit(jnp.abs(x).sum())", jax.jit(abs_sum)),
@@ -109,6 +128,7 @@ def _jax(device: str) -> Library:
         ),
         wait=jax.block_until_ready,
         dtypes=("float32", "float16", "bfloat16"),  # float64 only in the x64 mode, a global switch
+        reader=("jax.jit row sums", jax.jit(lambda rows: rows.sum(-1))),
     )
 
 
@@ -157,6 +177,7 @@ def _cupy(_device: str) -> Library:
         ),
         wait=lambda _: cp.cuda.get_current_stream().synchronize(),
         dtypes=("float32", "float16", "float64"),
+        reader=("cupy row sums", lambda rows: rows.sum(-1)),
     )
 
 

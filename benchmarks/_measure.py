@@ -5,12 +5,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _cases import Library
 
 _BLOCK = 1 << 20
 
@@ -42,17 +43,19 @@ def overhead(usual: Sequence[float], other: Sequence[float]) -> float:
     return statistics.median(b - a for a, b in zip(usual, other, strict=True))
 
 
-def read_limit(size: int, rounds: int) -> tuple[float, str]:
-    """Return the bytes a second at which this machine reads float32, and what read them fastest."""
+def read_limit(libraries: Iterable[Library], size: int, rounds: int) -> tuple[float, str]:
+    """Return the bytes a second at which float32 is read where the libraries keep it, and what read fastest."""
     x = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
-    readers: dict[str, Callable[[], Any]] = {"np.max(x)": lambda: np.max(x)}
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        columns = math.gcd(size, 1 << 12)
-        rows = torch.from_numpy(x).view(-1, columns)
-        readers["torch row sums"] = lambda: rows.sum(-1)
-    times = interleaved(list(readers.values()), rounds)
-    return max((x.nbytes / min(seconds), name) for name, seconds in zip(readers, times, strict=True))
+    x = x.reshape(-1, math.gcd(size, 1 << 12))
+    runs = {library.reader[0]: _reading(library, x) for library in libraries if library.reader}
+    times = interleaved(list(runs.values()), rounds)
+    return max((x.nbytes / min(seconds), name) for name, seconds in zip(runs, times, strict=True))
+
+
+def _reading(library: Library, x: np.ndarray) -> Callable[[], Any]:
+    rows, (_, read) = library.array(x, "float32"), library.reader
+    library.wait(rows)
+    return lambda: library.wait(read(rows))
 
 
 def exact_sum(x: np.ndarray) -> Fraction:
@@ -76,12 +79,10 @@ def ulps(got: float, exact: Fraction, dtype: str) -> float:
     return abs(got - float(rounded)) / float(np.spacing(rounded))
 
 
-def peak_extra(
-    *, library: str, device: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]
-) -> int | None:
-    """Return the bytes that a run needs at its peak beyond what it starts with, from a process of its own."""
+def peak_extra(*, library: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]) -> int | None:
+    """Return the bytes of the CPU's memory that a run needs at its peak, from a process of its own."""
     child = Path(__file__).with_name("_peak.py")
-    command = [sys.executable, child, library, device, kind, str(index), dtype, *map(str, shape)]
+    command = [sys.executable, child, library, kind, str(index), dtype, *map(str, shape)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     printed = done.stdout.strip()
     return int(printed) if printed else None

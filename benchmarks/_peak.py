@@ -2,12 +2,11 @@
 
 ``/proc/self/clear_refs`` resets ``VmHWM`` once the array exists and the case has run on 1000 elements, which
 loads code (JAX runs at full size then, so that its compiler does not count); code loaded later is subtracted.
-On CUDA, the rise of torch's own mark. Elsewhere nothing can be said, and nothing is printed.
+Where there is no such file nothing can be said, and nothing is printed.
 """
 
 import argparse
 import gc
-import sys
 from pathlib import Path
 
 import _cases
@@ -22,7 +21,7 @@ def _resident(name: str) -> int:
 
 
 def _peak(args: argparse.Namespace) -> int | None:
-    library = _libraries.library(args.library, args.device)
+    library = _libraries.library(args.library, "cpu")
     case = dict(library.groups())[args.kind][args.index]
     shape = tuple(args.shape)
 
@@ -35,14 +34,6 @@ def _peak(args: argparse.Namespace) -> int | None:
     warm_up()
     measured = warm_up if args.library == "jax" else run(shape)
     gc.collect()
-    if args.device == "cuda":
-        torch = sys.modules.get("torch")
-        if torch is None:
-            return None
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        measured()
-        return torch.cuda.max_memory_allocated() - before
     if not _STATUS.exists():
         return None
     Path("/proc/self/clear_refs").write_text("5")
@@ -53,7 +44,7 @@ def _peak(args: argparse.Namespace) -> int | None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("library", "device", "kind"):
+    for name in ("library", "kind"):
         parser.add_argument(name)
     parser.add_argument("index", type=int)
     parser.add_argument("dtype")

@@ -4,16 +4,19 @@ import datetime as dt
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
-MEMORY = (
-    "Peak extra memory: the rise of VmHWM, less code loaded, in a process of its own, results included; reset by "
-    "/proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX)."
-)
+MEMORY = {
+    "cpu": "Peak extra memory: the rise of VmHWM, less code loaded, in a process of its own, results included; "
+    "reset by /proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX).",
+    "cuda": "Peak extra memory: what torch's allocator gave out at most, or CuPy's took from the device, beyond the "
+    "array, results included.",
+}
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> Table:
@@ -35,7 +38,7 @@ def markdown(table: Table) -> str:
     return "\n".join([f"### {table.title}", "", *(f"| {' | '.join(line)} |" for line in quoted)])
 
 
-def machine(libraries: Sequence[str], limit: float, reader: str) -> list[str]:
+def machine(libraries: Sequence[str], device: str, limit: float, reader: str) -> list[str]:
     """Return what the figures hold for: the date, the machine, the versions, its read limit."""
     cpuinfo = Path("/proc/cpuinfo")
     models = (
@@ -48,10 +51,19 @@ def machine(libraries: Sequence[str], limit: float, reader: str) -> list[str]:
     versions = [f"{name} {_version(name)}" for name in names]
     today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
     python = f"Python {platform.python_version()}"
+    card = [_card()] if device == "cuda" else []
     return [
-        f"{', '.join([today, model, f'{os.cpu_count()} cores', python, *versions])}.",
-        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY}",
+        f"{', '.join([today, *card, model, f'{os.cpu_count()} cores', python, *versions])}.",
+        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY[device]}",
     ]
+
+
+def _card() -> str:
+    """Return the name of the GPU and the version of its driver."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+    done = subprocess.run(query, capture_output=True, text=True, check=True)
+    name, _, driver = done.stdout.strip().partition(", ")
+    return f"{name} (driver {driver})"
 
 
 def _version(name: str) -> str:

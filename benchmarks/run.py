@@ -14,12 +14,13 @@ import os
 import statistics
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import _cases
+import _gpu_memory
 import _libraries
 import _measure
 import _proximal
@@ -92,9 +93,13 @@ def timed(group: Group, rounds: int, limit: float) -> list[list[str]]:
         speed = nbytes / median
         usual = _measure.ratio(times[0], seconds)
         cells.append(
-            [f"{median * 1e3:.1f}", f"{usual:.2f}", f"{speed / 1e9:.1f}", f"{100 * speed / limit:.0f}"]
+            [_milliseconds(median), f"{usual:.2f}", f"{speed / 1e9:.1f}", f"{100 * speed / limit:.0f}"]
         )
     return cells
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f}" if seconds >= 0.01 else f"{seconds * 1e3:.3f}"
 
 
 def errors(group: Group) -> list[list[str]]:
@@ -137,24 +142,22 @@ def _count(number: float) -> str:
 
 
 def peaks(groups: Iterable[Group], device: str) -> Iterator[str]:
-    """Yield the peak extra memory of each case of each group, in MiB; several processes run at once."""
-    queries = [
-        {
-            "library": group.library.name,
-            "device": device,
-            "kind": group.kind,
-            "index": index,
-            "dtype": group.dtype,
-            "shape": group.shape,
-        }
-        for group in groups
-        for index in range(len(group.cases))
-    ]
-    workers = 1 if device == "cuda" else os.cpu_count()
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda query: _measure.peak_extra(**query), queries)
-        for peak in track(found, "memory", total=len(queries), console=Console(stderr=True)):
+    """Yield the peak extra memory of each case of each group, in MiB; on a CPU several processes run at once."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = [_peak(group, index, device, pool) for group in groups for index in range(len(group.cases))]
+        for result in track(waiting, "memory", console=Console(stderr=True)):
+            peak = result()
             yield "" if peak is None else f"{peak / MIB:.0f}"
+
+
+def _peak(
+    group: Group, index: int, device: str, pool: concurrent.futures.Executor
+) -> Callable[[], int | None]:
+    if device == "cuda":
+        case = group.cases[index]
+        return functools.partial(_gpu_memory.peak_extra, group.library, case, group.dtype, group.shape)
+    query = {"kind": group.kind, "index": index, "dtype": group.dtype, "shape": group.shape}
+    return pool.submit(_measure.peak_extra, library=group.library.name, **query).result
 
 
 def large(libraries: Iterable[_cases.Library], args: argparse.Namespace, limit: float) -> Iterator[Table]:
@@ -218,7 +221,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--dtype", action="append", choices=_cases.DTYPES, help="repeatable; default: all")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds on large arrays")
+    parser.add_argument("--rounds", type=int, help="rounds on large arrays (default: 5, on a GPU 50)")
     parser.add_argument("--small-rounds", type=int, default=SMALL_ROUNDS, help="rounds on small arrays")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="do not measure the memory")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables there")
@@ -231,6 +234,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if operators and "float32" not in (args.dtype or ["float32"]):
         parser.error(f"--case {operators[0]} is measured in float32 alone, got --dtype {args.dtype[0]}.")
     args.library = args.library or at_hand
+    args.rounds = args.rounds or (50 if args.device == "cuda" else 5)
     args.case = args.case or [*_cases.KINDS, "small"]
     args.dtype = args.dtype or list(_cases.DTYPES)
     return args
@@ -241,8 +245,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
     console = Console(width=None if sys.stdout.isatty() else 150)
     libraries = [_libraries.library(name, args.device) for name in args.library]
-    limit, reader = _measure.read_limit(args.size, args.rounds)
-    machine = _report.machine(args.library, limit, reader)
+    reading = ["numpy"] if args.device == "cpu" and "numpy" not in args.library else []
+    readers = [*libraries, *(_libraries.library(name, args.device) for name in reading)]
+    limit, reader = _measure.read_limit(readers, args.size, args.rounds)
+    machine = _report.machine(args.library, args.device, limit, reader)
     tables = []
     if "small" in args.case:  # first, while the process itself is small
         rows = [row for library in libraries for row in small(library, args)]

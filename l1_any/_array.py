@@ -10,6 +10,7 @@ import array_api_compat as compat
 import numpy as np
 
 from ._scratch import Scratch
+from ._softshrink import softshrink
 from ._typing import Array, Device, DType, Namespace
 
 Summation = Literal["library", "halves", "tree"]
@@ -25,7 +26,7 @@ _RESULT_DTYPES = {
 # Under torch.fx, x is a symbol: it records operations, and knows no dtype or shape.
 _TORCH = {"torch", "torch.fx"}
 _LIBRARIES: dict[type, str | None] = {}
-_DTYPE_NAMES: dict[tuple[type, DType], str] = {}
+_DTYPE_NAMES: dict[type, dict[DType, str]] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
@@ -44,8 +45,14 @@ def _library(x: object) -> str | None:
 def _find_library(x: object) -> str | None:
     if isinstance(x, (np.ndarray, np.generic)):  # torch.compile cannot trace their union
         return "numpy"
-    known = (("torch", "Tensor"), ("torch.fx", "Proxy"), ("jax", "Array"), ("dask.array", "Array"))
-    for library, name in known:
+    known = {
+        "torch": "Tensor",
+        "torch.fx": "Proxy",
+        "jax": "Array",
+        "dask.array": "Array",
+        "cupy": "ndarray",
+    }
+    for library, name in known.items():
         module = _loaded(library)
         if module is not None and isinstance(x, getattr(module, name)):
             return library
@@ -127,12 +134,13 @@ def to_device(x: Array, like: Array) -> Array:
 
 def to_host(x: Any) -> np.ndarray[Any, Any]:
     """Return the values of an array, or of lists of numbers, in NumPy; of bfloat16 in float32."""
-    if _library(x) == "torch":
+    library = _library(x)
+    if library == "torch":
         x = x.detach().cpu()
         return np.asarray(x.float() if dtype_name(x.dtype) == "bfloat16" else x)
-    if compat.is_cupy_array(x):
+    if library == "cupy":
         return np.asarray(x.get())
-    if is_array(x) and compat.is_array_api_strict_namespace(namespace(x)):
+    if library is not None and compat.is_array_api_strict_namespace(namespace(x)):
         x = x.to_device(namespace(x).Device("CPU_DEVICE"))
     host = np.asarray(x)
     return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
@@ -140,13 +148,16 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
 
 def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype."""
-    key = type(dtype), dtype  # libraries' dtypes may share a hash, and warn when compared
-    name = _DTYPE_NAMES.get(key)
+    # Those of each library by themselves: they warn when compared, and torch.compile cannot hash NumPy's.
+    names = _DTYPE_NAMES.get(type(dtype))
+    if names is None:
+        names = _DTYPE_NAMES[type(dtype)] = {}
+    name = names.get(dtype)
     if name is None:  # an instance has a name, NumPy's and JAX's classes a __name__, torch and strict a text
         name = (
             getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
         )
-        _DTYPE_NAMES[key] = name
+        names[dtype] = name
     return name
 
 
@@ -205,15 +216,15 @@ def summation(x: Array, axes: tuple[int, ...], dtype: DType, xp: Namespace) -> S
     """Return the way of summing terms of x, in the accumulator's dtype, that keeps to the contract's error.
 
     XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
-    runs along that one, which matters where the terms are as wide as the accumulator.
+    runs along that one, which matters where the terms are as wide as the accumulator. On a GPU torch adds in
+    parallel along any axis, CuPy along all of them.
     """
     if not axes:
         return "library"
     if _library(x) == "jax":
         return "tree"
-    if result_dtype(x, xp) != dtype or not is_eager_cpu(x, xp):
-        return "library"  # in parallel on a GPU; under torch.compile, left to fuse
-    return "halves"
+    one_by_one = is_eager_cpu(x, xp) or (_library(x) == "cupy" and len(axes) < x.ndim)
+    return "halves" if one_by_one and result_dtype(x, xp) == dtype else "library"
 
 
 def is_chunked(x: Array) -> bool:
@@ -259,7 +270,17 @@ def sign(x: Array, xp: Namespace) -> Array:
             return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
         s = torch.sign(x, out=xp.empty_like(x)) if x.is_contiguous() else torch.sign(x)
         return torch.clamp(x, s, s, out=s)  # s but for NaN, which clamp lets through
+    if _library(x) == "cupy":  # CuPy too gives 0, and for compat's masked write the host waits
+        return xp.where(xp.isnan(x), x, _loaded("cupy").sign(x))
     return xp.sign(x)
+
+
+def clip(x: Array, least: float, most: float, xp: Namespace) -> Array:
+    """Bound a real array by numbers."""
+    library = _library(x)
+    if library in {"numpy", "cupy"}:  # compat writes through masks, for which the host waits for a GPU
+        return _loaded(str(library)).clip(x, least, most)
+    return xp.clip(x, least, most)
 
 
 def largest(
@@ -290,13 +311,29 @@ def times(own: Array, factor: Array | float, xp: Namespace) -> Array:
 
 def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     """Soft-threshold real x by the library's own operation; None where there is none as exact and faster."""
-    known = _library(x) in _TORCH and dtype_name(x.dtype) in {"float32", "float64"}
-    if not known or not is_plain(x, xp):
+    if _library(x) != "torch" or dtype_name(x.dtype) not in {"float32", "float64"}:
         return None
     torch = _loaded("torch")
-    # Where torch does not vectorise, its zeros have the sign of x; in place of a pass by blocks, and still
-    # several times faster than those: each block costs a round of all threads.
-    return torch.nn.functional.softshrink(x.detach(), min(t, torch.finfo(x.dtype).max)).add_(0.0)
+    t = min(t, torch.finfo(x.dtype).max)
+    if is_plain(x, xp):  # several times faster than by blocks, each of which costs a round of all threads
+        return softshrink(x.detach(), t, trusted=keeps_scratch(x))
+    return torch.nn.functional.softshrink(x.detach(), t) if _is_plain_cuda(x) else None
+
+
+def has_abs_sum(x: Array, axes: tuple[int, ...]) -> bool:
+    """Whether `abs_sum` can sum the magnitudes of x along some axes."""
+    reduces = len(axes) > 0 or x.ndim == 0
+    return reduces and _library(x) == "torch" and not is_complex(x) and _is_plain_cuda(x)
+
+
+def abs_sum(x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
+    """Return Σ|x| in a wider dtype by an operation that casts as it reads, or casts first: others copy more."""
+    torch = _loaded("torch")
+    x = x.detach()
+    if len(axes) < x.ndim:
+        return torch.linalg.vector_norm(x, 1, dim=axes, keepdim=keepdims, dtype=dtype)
+    (total,) = torch._foreach_norm([x], 1, dtype=dtype)  # noqa: SLF001 - of all torch has, it alone casts as it reads
+    return total.reshape((1,) * x.ndim) if keepdims else total
 
 
 def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
@@ -367,6 +404,11 @@ def records_gradient(x: Array) -> bool:
 def is_plain(x: Array, xp: Namespace) -> bool:
     """Whether x can be read and written on the CPU as we please, with no graph being recorded."""
     return is_eager_cpu(x, xp) and not records_gradient(x)
+
+
+def _is_plain_cuda(x: Array) -> bool:
+    """Whether a tensor holds its data on a GPU now, with no graph being recorded."""
+    return bool(x.is_cuda) and _is_plain_tensor(x) and _has_storage(x) and not _would_record(x)
 
 
 def autodiff(x: Array) -> Literal["torch", "jax"] | None:

@@ -32,6 +32,8 @@ class Variant:
         JAX's mode of 64 bits; None for every other library.
     gpu : bool, optional
         Whether it needs a GPU.
+    subnormals : bool, optional
+        Whether its arithmetic keeps those of float32.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Variant:
     dtypes: tuple[str, ...] = ("float16", *SINGLE, *DOUBLE)
     x64: bool | None = None
     gpu: bool = False
+    subnormals: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +63,6 @@ class Backend:
         How arrays are worked on: eager, compiled or lazy.
     autodiff : str, optional
         Which automatic differentiation it has, if any.
-    subnormals : bool, optional
-        Whether its arithmetic keeps them.
     """
 
     name: str
@@ -71,7 +72,6 @@ class Backend:
     variants: tuple[Variant, ...]
     evaluation: str
     autodiff: str = ""
-    subnormals: bool = True
 
     def namespace(self) -> Namespace:
         """Import the library and return its namespace."""
@@ -126,12 +126,13 @@ BACKENDS = (
         "jax.numpy",
         "l1_any[jax]",
         (
-            Variant("jax", accumulator="float32", dtypes=_JAX_DTYPES, x64=False),
-            Variant("jax-x64", dtypes=(*_JAX_DTYPES, *DOUBLE), x64=True),
+            Variant("jax", accumulator="float32", dtypes=_JAX_DTYPES, x64=False, subnormals=False),
+            Variant("jax-x64", dtypes=(*_JAX_DTYPES, *DOUBLE), x64=True, subnormals=False),
+            Variant("jax-cuda", accumulator="float32", dtypes=_JAX_DTYPES, x64=False, gpu=True),
+            Variant("jax-cuda-x64", dtypes=(*_JAX_DTYPES, *DOUBLE), x64=True, gpu=True),
         ),
         "compiled",
         autodiff="grad, jvp, vmap, hessian",
-        subnormals=False,
     ),
     Backend("dask", "Dask", "dask.array", "l1_any[dask]", (Variant("dask"),), "lazy"),
     Backend(
@@ -139,7 +140,7 @@ BACKENDS = (
         "CuPy",
         "cupy",
         "l1_any[cuda12]",
-        (Variant("cupy", gpu=True),),
+        (Variant("cupy", gpu=True, subnormals=False),),
         "eager, on the GPU",
     ),
 )

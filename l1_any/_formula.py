@@ -165,6 +165,25 @@ def sum_of(terms: Callable[..., Array]) -> Callable[..., Array]:
     return kernel
 
 
+_sum_of_differentiable_magnitudes = sum_of(differentiable_magnitudes)
+
+
+def sum_of_magnitudes(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    *,
+    axes: tuple[int, ...],
+    keepdims: bool,
+    xp: Namespace,
+) -> Array:
+    """Σ m·w·|x|, in the accumulator's dtype."""
+    if weights is None and _array.has_abs_sum(x, axes):
+        x = selected(x, where, xp=xp)
+        return _array.abs_sum(x, axes, keepdims=keepdims, dtype=_array.accumulator_dtype(x, xp))
+    return _sum_of_differentiable_magnitudes(x, where, weights, axes=axes, keepdims=keepdims, xp=xp)
+
+
 def _cut(arrays: tuple[Array, ...], axis: int, part: slice) -> list[Array]:
     """Cut arrays that broadcast along an axis of the first; None among them stays."""
     out = []

@@ -4,7 +4,7 @@ import functools
 import operator
 
 from . import _array, _formula
-from ._threshold import Threshold, rounded
+from ._threshold import Threshold, rounded, share_left
 from ._typing import Array, Namespace
 
 
@@ -53,7 +53,7 @@ def prox(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> 
     inside, infinite = norm <= t, xp.isinf(norm)
     one = xp.ones_like(norm)
     safe = xp.where(inside | infinite, one, norm)
-    factor = xp.where(infinite, one, (safe - t) / safe)
+    factor = xp.where(infinite, one, share_left(safe, t, xp=xp))
     wide = _array.widest(x, xp)
     zero = _array.zero(wide, xp)
     p = wide * factor

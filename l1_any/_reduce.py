@@ -163,12 +163,10 @@ def _finished(
 
 
 _SUM_OF_MAGNITUDES = _formula.sum_of(_formula.magnitudes)
-_SUM_OF_DIFFERENTIABLE_MAGNITUDES = _formula.sum_of(MAGNITUDE.terms)
 
 
 def _total(leaf: Leaf, *, axes: Axes, keepdims: bool, xp: Namespace, penalty: Penalty) -> Array:
-    ours = penalty is MAGNITUDE
-    kernel = _SUM_OF_DIFFERENTIABLE_MAGNITUDES if ours else _formula.sum_of(penalty.terms)
+    kernel = _formula.sum_of_magnitudes if penalty is MAGNITUDE else _formula.sum_of(penalty.terms)
     total = _tied(kernel, leaf, axes=axes, keepdims=keepdims, xp=xp, penalty=penalty)
     return total if leaf.factor is None else total * leaf.factor
 
@@ -186,7 +184,7 @@ def _total_and_magnitude(leaf: Leaf, *, xp: Namespace, penalty: Penalty) -> tupl
     sum_of_terms = _formula.sum_of(penalty.terms)
 
     def kernel(x: Array, *others: Array | None, **options: Any) -> tuple[Array, Array]:
-        magnitude = _SUM_OF_MAGNITUDES(_array.detach(x), *others, **options)
+        magnitude = _formula.sum_of_magnitudes(_array.detach(x), *others, **options)
         return sum_of_terms(x, *others, **options), _array.detach(magnitude)
 
     totals = _tied(kernel, leaf, penalty=penalty, **options)

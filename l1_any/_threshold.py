@@ -54,7 +54,7 @@ def shrink(x: Array, t: Threshold, *, xp: Namespace) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
     plain = not _array.is_differentiated(x) and all(map(_array.is_known, x.shape))  # compat clips no other
     if plain and isinstance(t, float) and t >= xp.finfo(x.dtype).smallest_normal:
-        return x - xp.clip(x, -t, t)  # x - x is +0.0
+        return x - _array.clip(x, -t, t, xp)  # x - x is +0.0
     zero = _array.zero(x, xp)
     p = x - _array.detach(_array.sign(x, xp)) * t
     # p can be a zero by itself where subnormals are flushed: that one would keep its sign.
@@ -72,9 +72,13 @@ def shrink_modulus(x: Array, t: Threshold, *, xp: Namespace) -> Array:
     finite = xp.isfinite(x)
     one = _array.full((), 1, x.dtype, x, xp)
     safe = xp.where(inside | ~finite, one, x)
-    modulus = xp.abs(safe)
-    p = xp.where(finite, safe * ((modulus - t) / modulus), x)
+    p = xp.where(finite, safe * share_left(xp.abs(safe), t, xp=xp), x)
     return xp.where(inside, _array.zero(x, xp), p)
+
+
+def share_left(length: Array, t: Threshold, *, xp: Namespace) -> Array:
+    """1 - t/length of a length > t: 1 at t = 0, also where division is approximate, as XLA's is on a GPU."""
+    return xp.where(t <= length / 2, 1 - t / length, (length - t) / length)
 
 
 def prox_elastic_net(

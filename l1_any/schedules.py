@@ -104,7 +104,7 @@ def _progress(step: Any, start: int, end: int) -> Any:
     step = _array.as_array(step)
     xp = _array.namespace(step)
     step = xp.astype(step, _array.accumulator_dtype(step, xp), copy=False)
-    return xp.clip((step - start) / (end - start), 0.0, 1.0)
+    return _array.clip((step - start) / (end - start), 0.0, 1.0, xp)
 
 
 def _length(steps: int) -> int:

@@ -89,7 +89,7 @@ def libraries(config) -> list[Library]:
         Library(backend, variant)
         for backend in requested(config)
         for variant in backend.variants
-        if variant.gpu == gpu or (gpu and backend.name == "jax")
+        if variant.gpu == gpu
     ]
 
 

@@ -46,6 +46,15 @@ def finite_case(library):
 
 @pytest.mark.only("torch")
 class TestTorch:
+    def test_compile_after_other_libraries(self, library):
+        """What is kept of their dtypes is nothing to torch.compile."""
+        import torch
+
+        for dtype in ("float32", "float64", "complex64"):
+            l1.huber(np.ones(3, dtype), 0.5)
+        x = library.asarray([1.0, -0.2, 0.0], "float32")
+        assert torch.compile(lambda x: l1.huber(x, 0.5), fullgraph=True)(x) == l1.huber(x, 0.5)
+
     def test_forward_jacobian(self, finite_case):
         import torch
 

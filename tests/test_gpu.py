@@ -16,14 +16,16 @@ pytestmark = [pytest.mark.gpu, pytest.mark.only("torch", "cupy")]
 def synchronisation_forbidden(library):
     if library.name == "cupy":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # CuPy has no other check
+            warnings.simplefilter("ignore")  # of its removal: CuPy has no other check
             allow_synchronize = importlib.import_module("cupyx").allow_synchronize
             with allow_synchronize(allow=False):
                 yield
         return
     cuda = importlib.import_module("torch").cuda
     before = cuda.get_sync_debug_mode()
-    cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it does not see every synchronisation
+        cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
@@ -58,10 +60,36 @@ def test_the_operators(library, placed):
     x, mask, weights = placed
 
     def run():
+        l1.prox(x, 0.1)
         l1.prox(x, 0.1, where=mask, weights=weights)
+        l1.prox_elastic_net(x, 0.1, l1_ratio=0.5)
         l1.project(x, 1.0, axis=-1)
+        l1.project(x, 1.0, axis=-1, weights=weights)
+        l1.prox_max(x, 0.1, axis=0)
+        l1.subdiff_distance(x, x, 0.1, where=mask)
+        l1.strength_max(x, weights=weights)
         l1.huber(x, 0.5, where=mask)
+        l1.huber_gradient(x, 0.5)
+        l1.group_value(x, axis=1)
+        l1.group_subgradient(x, axis=1)
         l1.prox_group(x, 0.1, axis=1)
+
+    run()
+    with synchronisation_forbidden(library):
+        run()
+
+
+def test_regularizers(library, placed):
+    x, mask, _ = placed
+    logprobs = -library.xp.abs(x)
+    step = library.asarray(np.asarray(3.0, np.float32))
+    weight = l1.schedules.cosine(1e-2, steps=10, warmup=2)
+
+    def run():
+        for target in ("logprobs", "probs", l1.Delta(l1.Uniform(700))):
+            penalty, _ = l1.L1Regularizer(target, "mean", where=mask).compute(None, logprobs)
+            weight(step) * penalty
+        l1.SoftL1Regularizer(0.1, "probs").compute(None, logprobs)
 
     run()
     with synchronisation_forbidden(library):
@@ -77,3 +105,58 @@ def test_backward(library, placed):
     with synchronisation_forbidden(library):
         l1.value(x, where=mask, weights=weights, reduce="mean").backward()
     assert x.grad.device == x.device
+
+
+@pytest.mark.only("torch")
+def test_the_optimizer(library):
+    import torch
+
+    model = torch.nn.Linear(300, 200, device="cuda")
+    inner = torch.optim.AdamW(model.named_parameters(), lr=1e-2)
+    optimizer = l1.optim.ProximalL1(inner, strength=10.0, exclude="*bias")
+    x = torch.randn(50, 300, device="cuda")
+
+    def step():
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+
+    step()
+    with synchronisation_forbidden(library):
+        step()
+    assert optimizer.sparsity()[0] > 0.9
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), ()])
+def test_fused_sums_are_those_of_the_formula(library, dtype, axis):
+    import torch
+
+    x = torch.randn(30, 40, 50, device="cuda", dtype=torch.float64).to(getattr(torch, dtype))
+    x[0, 0, :3] = torch.tensor([0.0, -0.0, 1e-45])
+    for view in (x, x.mT, x[::2, 1:, ::3], x[:0], x[0, 0, 0]):
+        axes = axis if view.ndim == 3 else None
+        for keepdims in (False, True):
+            found = l1.value(view, axis=axes, keepdims=keepdims)
+            doubles = view.double().abs()
+            expected = doubles if axes == () else doubles.sum(dim=axes, keepdim=keepdims)
+            assert found.shape == expected.shape
+            torch.testing.assert_close(
+                found.double(), expected, rtol=6e-8 if dtype != "float64" else 1e-15, atol=0
+            )
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_soft_thresholds_have_the_bits_of_the_formula(library, dtype):
+    import torch
+
+    x = torch.randn(1_000_003, device="cuda", dtype=getattr(torch, dtype))
+    x[:8] = torch.tensor([0.0, -0.0, 0.5, -0.5, 1e-45, -1e-45, float("inf"), -float("inf")])
+    for view in (x, x[1:], x[::3]):
+        for step in (0.0, 1e-45, 0.5, 1e300):
+            t = min(step, torch.finfo(x.dtype).max)
+            p = l1.prox(view, step)
+            assert torch.equal(p, view - view.clamp(-t, t))
+            assert not (torch.signbit(p) & (p == 0)).any()

@@ -164,6 +164,7 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
     zero = xp.zeros((1,), dtype=data.dtype, device=device(data))
     dtype = exact.dtype
     summed_wider = dtype == np.float32 and _array.accumulator_dtype(data, xp) == xp.float64
+    place.number(penalty.value(zero, reduce=reduce))  # CuPy takes seconds to compile what it needs
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))
     truth = exact.rounded(reduce)
     return Result(

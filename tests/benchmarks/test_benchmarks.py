@@ -97,7 +97,7 @@ def test_projections_are_near_the_exact_one(tables):
 def test_peak_memory_sees_a_temporary(measure, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     size = 1 << 23
-    options = {"library": "numpy", "device": "cpu", "kind": "value", "dtype": "float32", "shape": (size,)}
+    options = {"library": "numpy", "kind": "value", "dtype": "float32", "shape": (size,)}
     idiom, package = (measure.peak_extra(index=index, **options) for index in (0, 2))
     assert idiom > 3.5 * size
     assert package < size
