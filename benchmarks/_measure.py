@@ -1,6 +1,7 @@
 """Times, errors and memory: how each number in the tables is taken."""
 
 import math
+import random
 import statistics
 import subprocess
 import sys
@@ -20,16 +21,20 @@ def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[flo
     """Return the seconds of each run in each round.
 
     All run once in every round, after a first that does not count, so that what else the machine does
-    meets all of them alike: compare times of the same round.
+    meets all of them alike: compare times of the same round. The order is another one in each, since what
+    a run leaves behind, freed memory above all, is felt by the next.
     """
     times: list[list[float]] = [[] for _ in runs]
+    order = list(range(len(runs)))
+    shuffle = random.Random(0).shuffle  # noqa: S311 - no secret
     for round_ in range(rounds + 1):
-        for run, seconds in zip(runs, times, strict=True):
+        for i in order:
             start = time.perf_counter()
-            run()
+            runs[i]()
             elapsed = time.perf_counter() - start
             if round_:
-                seconds.append(elapsed)
+                times[i].append(elapsed)
+        shuffle(order)
     return times
 
 

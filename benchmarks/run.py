@@ -1,9 +1,9 @@
 """Times the package beside every idiom it replaces, in one run: ``python benchmarks/run.py --help``.
 
-All cases of a group run in turn in every round; ratios and overheads are medians over rounds. GB/s count one
-reading of the input, also where an array is written. Errors of sums are in units in the last place of the exact
-value rounded to float32 (float64 for float64), for ``axis=-1`` the worst of 256 rows; those of prox and project
-in units in the last place of the largest element.
+All cases of a group run once in every round, in changing order; ratios and overheads are medians over rounds.
+GB/s count one reading of the input, also where an array is written. Errors of sums are in units in the last
+place of the exact value rounded to float32 (float64 for float64), for ``axis=-1`` the worst of 256 rows; those
+of prox and project in units in the last place of the largest element.
 """
 
 import argparse
@@ -221,7 +221,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--dtype", action="append", choices=_cases.DTYPES, help="repeatable; default: all")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--rounds", type=int, help="rounds on large arrays (default: 5, on a GPU 50)")
+    parser.add_argument("--rounds", type=int, help="rounds on large arrays (default: 7, on a GPU 50)")
     parser.add_argument("--small-rounds", type=int, default=SMALL_ROUNDS, help="rounds on small arrays")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="do not measure the memory")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables there")
@@ -234,7 +234,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if operators and "float32" not in (args.dtype or ["float32"]):
         parser.error(f"--case {operators[0]} is measured in float32 alone, got --dtype {args.dtype[0]}.")
     args.library = args.library or at_hand
-    args.rounds = args.rounds or (50 if args.device == "cuda" else 5)
+    args.rounds = args.rounds or (50 if args.device == "cuda" else 7)
     args.case = args.case or [*_cases.KINDS, "small"]
     args.dtype = args.dtype or list(_cases.DTYPES)
     return args

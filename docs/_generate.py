@@ -24,7 +24,7 @@ def backends() -> str:
 
 
 def _row(backend: Backend, variant: Variant) -> str:
-    tested = "not yet measured" if variant.gpu else f"`nox -s 'tests({backend.name})'`"
+    tested = "`nox -s gpu`" if variant.gpu else f"`nox -s 'tests({backend.name})'`"
     cells = [
         f"{backend.title} (`{backend.requirement}`)",
         f"`{variant.name}`",

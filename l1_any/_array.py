@@ -327,12 +327,13 @@ def has_abs_sum(x: Array, axes: tuple[int, ...]) -> bool:
 
 
 def abs_sum(x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
-    """Return Σ|x| in a wider dtype by an operation that casts as it reads, or casts first: others copy more."""
+    """Return Σ|x| in a wider dtype with one copy of x at most, where abs and sum would make two."""
     torch = _loaded("torch")
-    x = x.detach()
-    if len(axes) < x.ndim:
-        return torch.linalg.vector_norm(x, 1, dim=axes, keepdim=keepdims, dtype=dtype)
-    (total,) = torch._foreach_norm([x], 1, dtype=dtype)  # noqa: SLF001 - of all torch has, it alone casts as it reads
+    # Of all that torch has, this alone casts as it reads; were it to go, a norm that casts first would serve.
+    foreach_norm = getattr(torch, "_foreach_norm", None)
+    if foreach_norm is None or len(axes) < x.ndim:
+        return torch.linalg.vector_norm(x.detach(), 1, dim=axes, keepdim=keepdims, dtype=dtype)
+    (total,) = foreach_norm([x.detach()], 1, dtype=dtype)
     return total.reshape((1,) * x.ndim) if keepdims else total
 
 

@@ -57,7 +57,7 @@ def prox(
     Every zero that the threshold gives is exact and is +0.0, also that of -0.0 and of a step of 0, which else
     changes nothing. NaN stays NaN, and ±inf stays ±inf. A complex number keeps its phase, and its modulus
     shrinks. Half precision is worked in float32 and rounded once. Real float32 and float64 results are the
-    same bits in every library that keeps subnormals.
+    same bits in every library, but for subnormals where it takes them for zero.
 
     Under automatic differentiation in torch and JAX the derivative is that of the formula where the result is
     not zero, and 0 where it is, thus also at the kinks :math:`|x_i| = t w_i`.
