@@ -238,17 +238,12 @@ def empty_like(x: Array, xp: Namespace, dtype: DType | None = None) -> Array:
 
 
 def keeps_scratch(x: Array) -> bool:
-    """Whether `scratch` gives memory that is kept: not to a mode of torch's that records or replaces what is done."""
-    if _library(x) != "torch":
-        return False
-    # The one test for it; were it to go, no memory would be kept.
-    modes = getattr(_loaded("torch").utils, "_python_dispatch", None)
-    mode = getattr(modes, "_get_current_dispatch_mode", lambda: "unknown")
-    return mode() is None
+    """Whether `scratch` gives memory that is kept."""
+    return _library(x) == "torch"
 
 
 def scratch(x: Array, xp: Namespace) -> contextlib.AbstractContextManager[Callable[[], Namespace]]:
-    """Return the context of a walk over blocks of x on the CPU: call what it gives for the namespace of each."""
+    """Return the context of a walk over blocks of a plain x: call what it gives for the namespace of each."""
     return Scratch(xp, _loaded("torch")) if keeps_scratch(x) else contextlib.nullcontext(lambda: xp)
 
 
@@ -268,8 +263,9 @@ def sign(x: Array, xp: Namespace) -> Array:
         torch = _loaded("torch")
         if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
             return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
-        s = torch.sign(x, out=xp.empty_like(x)) if x.is_contiguous() else torch.sign(x)
-        return torch.clamp(x, s, s, out=s)  # s but for NaN, which clamp lets through
+        in_place = not _is_watched()
+        s = torch.sign(x, out=xp.empty_like(x)) if in_place and x.is_contiguous() else torch.sign(x)
+        return torch.clamp(x, s, s, out=s if in_place else None)  # s but for NaN, which clamp lets through
     if _library(x) == "cupy":  # CuPy too gives 0, and for compat's masked write the host waits
         return xp.where(xp.isnan(x), x, _loaded("cupy").sign(x))
     return xp.sign(x)
@@ -316,7 +312,7 @@ def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     torch = _loaded("torch")
     t = min(t, torch.finfo(x.dtype).max)
     if is_plain(x, xp):  # several times faster than by blocks, each of which costs a round of all threads
-        return softshrink(x.detach(), t, trusted=keeps_scratch(x))
+        return softshrink(x.detach(), t)
     return torch.nn.functional.softshrink(x.detach(), t) if _is_plain_cuda(x) else None
 
 
@@ -403,8 +399,16 @@ def records_gradient(x: Array) -> bool:
 
 
 def is_plain(x: Array, xp: Namespace) -> bool:
-    """Whether x can be read and written on the CPU as we please, with no graph being recorded."""
-    return is_eager_cpu(x, xp) and not records_gradient(x)
+    """Whether x can be read and written on the CPU as we please, with nobody recording what is done."""
+    return is_eager_cpu(x, xp) and not (_library(x) == "torch" and (_is_watched() or records_gradient(x)))
+
+
+def _is_watched() -> bool:
+    """Whether a mode of torch's records or replaces what is done; it may keep a result as it is now."""
+    # The one test for it; were it to go, there would always seem to be one.
+    modes = getattr(_loaded("torch").utils, "_python_dispatch", None)
+    mode = getattr(modes, "_get_current_dispatch_mode", lambda: "unknown")
+    return mode() is not None
 
 
 def _is_plain_cuda(x: Array) -> bool:

@@ -21,12 +21,12 @@ _MOST_THREADS = 16
 _PER_THREAD = 1 << 15  # torch gives no thread less
 
 
-def softshrink(x: Array, t: float, *, trusted: bool) -> Array:
-    """Soft-threshold a tensor; only one that is ``trusted`` to hold its data where torch works by parts."""
+def softshrink(x: Array, t: float) -> Array:
+    """Soft-threshold a tensor that holds its data in the CPU's memory, with no mode of torch's around."""
     torch = sys.modules["torch"]
     p = torch.nn.functional.softshrink(x, t)
     threads = torch.get_num_threads()
-    by_tails = trusted and p.numel() >= LARGE and x.is_contiguous() and threads <= _MOST_THREADS
+    by_tails = p.numel() >= LARGE and x.is_contiguous() and threads <= _MOST_THREADS
     if by_tails and _zeros_are_positive(threads, x.dtype):
         return _mended(p, threads)
     return p.add_(0.0)

@@ -46,6 +46,34 @@ def finite_case(library):
 
 @pytest.mark.only("torch")
 class TestTorch:
+    @pytest.mark.parametrize("n", [10, 300_000])
+    @pytest.mark.parametrize(
+        "function",
+        [
+            lambda x: l1.value(x, weights=x.detach() + 9),
+            lambda x: l1.huber(x, 0.5, weights=x.detach() + 9),
+            lambda x: x @ l1.subgradient(x, weights=x.detach() + 9),
+            lambda x: l1.value_and_subgradient(x)[0],
+            lambda x: l1.prox(x, 0.5).sum(),
+            lambda x: l1.project(x, 1.0).sum(),
+            lambda x: l1.group_value(x[None, :], axis=1),
+        ],
+    )
+    def test_selective_checkpoints(self, library, function, n):
+        """What is done stays as it was, for a mode that saves all of it."""
+        import torch
+        from torch.utils import checkpoint
+
+        save = checkpoint.CheckpointPolicy.MUST_SAVE
+        contexts = functools.partial(
+            checkpoint.create_selective_checkpoint_contexts, lambda *args, **kwargs: save
+        )
+        x = library.asarray(np.linspace(-2, 2, n, dtype=np.float32)).requires_grad_()
+        y = checkpoint.checkpoint(lambda x: function(x * 2), x, use_reentrant=False, context_fn=contexts)
+        (g,) = torch.autograd.grad(y, x)
+        (expected,) = torch.autograd.grad(function(x * 2), x)
+        assert torch.equal(g, expected)
+
     def test_compile_after_other_libraries(self, library):
         """What is kept of their dtypes is nothing to torch.compile."""
         import torch

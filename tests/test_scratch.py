@@ -80,7 +80,7 @@ def test_modes_leave_nothing_behind(tensors, library, monkeypatch):
             assert [l1.value(x), l1.value(y)] == expected
 
 
-def test_what_is_recorded_does_not_share_it(tensors):
+def test_what_is_recorded_does_not_share_it(tensors, library):
     from torch.fx.experimental.proxy_tensor import make_fx
 
     x = tensors[0]
@@ -88,7 +88,10 @@ def test_what_is_recorded_does_not_share_it(tensors):
     graph = make_fx(lambda x: l1.value(x * 2))(x)
     in_place = [node.target for node in graph.graph.nodes if "copy_." in str(node.target)]
     assert not in_place
-    assert graph(x) == l1.value(x * 2)
+    few_units = 1e-15 if x.dtype in (library.xp.float64, library.xp.complex128) else 0
+    np.testing.assert_allclose(
+        graph(x), l1.value(x * 2), rtol=few_units
+    )  # the sum of the whole, and of blocks
 
 
 def test_long_rows_do_not_fill_it(tensors, monkeypatch):
