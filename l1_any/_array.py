@@ -25,6 +25,7 @@ _RESULT_DTYPES = {
 }
 # Under torch.fx, x is a symbol: it records operations, and knows no dtype or shape.
 _TORCH = {"torch", "torch.fx"}
+_BEYOND_INT = 1 << 31
 _LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[type, dict[DType, str]] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -54,7 +55,7 @@ def _find_library(x: object) -> str | None:
     }
     for library, name in known.items():
         module = _loaded(library)
-        if module is not None and isinstance(x, getattr(module, name)):
+        if module is not None and isinstance(x, getattr(module, name, ())):
             return library
     # compat's look-up is cached, and torch.compile warns of every cached call: none for a mere container.
     return "other" if hasattr(x, "shape") and compat.is_array_api_obj(x) else None
@@ -216,15 +217,15 @@ def summation(x: Array, axes: tuple[int, ...], dtype: DType, xp: Namespace) -> S
     """Return the way of summing terms of x, in the accumulator's dtype, that keeps to the contract's error.
 
     XLA adds runs of numbers one by one. So do others along any axis but that of neighbours in memory, and in
-    runs along that one, which matters where the terms are as wide as the accumulator. On a GPU torch adds in
-    parallel along any axis, CuPy along all of them.
+    runs along that one, on a GPU in each thread; which matters where the terms are as wide as the accumulator.
     """
     if not axes:
         return "library"
     if _library(x) == "jax":
         return "tree"
-    one_by_one = is_eager_cpu(x, xp) or (_library(x) == "cupy" and len(axes) < x.ndim)
-    return "halves" if one_by_one and result_dtype(x, xp) == dtype else "library"
+    if result_dtype(x, xp) != dtype or not (is_eager_cpu(x, xp) or _is_eager_gpu(x)):
+        return "library"  # under torch.compile, left to fuse
+    return "halves"
 
 
 def is_chunked(x: Array) -> bool:
@@ -317,9 +318,9 @@ def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
 
 
 def has_abs_sum(x: Array, axes: tuple[int, ...]) -> bool:
-    """Whether `abs_sum` can sum the magnitudes of x along some axes."""
-    reduces = len(axes) > 0 or x.ndim == 0
-    return reduces and _library(x) == "torch" and not is_complex(x) and _is_plain_cuda(x)
+    """Whether `abs_sum` can sum the magnitudes of x along some axes, with digits to spare."""
+    narrow = _library(x) == "torch" and dtype_name(x.dtype) in {"float16", "bfloat16", "float32"}
+    return narrow and (len(axes) > 0 or x.ndim == 0) and _is_plain_cuda(x)
 
 
 def abs_sum(x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
@@ -327,7 +328,8 @@ def abs_sum(x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) ->
     torch = _loaded("torch")
     # Of all that torch has, this alone casts as it reads; were it to go, a norm that casts first would serve.
     foreach_norm = getattr(torch, "_foreach_norm", None)
-    if foreach_norm is None or len(axes) < x.ndim:
+    # Before 2025 it counted elements in 32 bits.
+    if foreach_norm is None or len(axes) < x.ndim or x.numel() >= _BEYOND_INT:
         return torch.linalg.vector_norm(x.detach(), 1, dim=axes, keepdim=keepdims, dtype=dtype)
     (total,) = foreach_norm([x.detach()], 1, dtype=dtype)
     return total.reshape((1,) * x.ndim) if keepdims else total
@@ -373,7 +375,9 @@ def _is_plain_tensor(x: Array) -> bool:
     return torch.autograd.forward_ad.unpack_dual(x).tangent is None
 
 
-def _has_storage(x: Array) -> bool:
+def _holds_data(x: Array) -> bool:
+    if not _is_plain_tensor(x):
+        return False
     try:  # the tensors of torch.autograd.grad(is_grads_batched=True) look like any other but for this
         x.untyped_storage()
     except NotImplementedError:
@@ -385,7 +389,7 @@ def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
     library = _library(x)
     if library == "torch":
-        return x.device.type == "cpu" and _is_plain_tensor(x) and _has_storage(x)
+        return x.device.type == "cpu" and _holds_data(x)
     return library == "numpy" or (library == "other" and bool(compat.is_array_api_strict_namespace(xp)))
 
 
@@ -411,9 +415,15 @@ def _is_watched() -> bool:
     return mode() is not None
 
 
+def _is_eager_gpu(x: Array) -> bool:
+    """Whether x holds its data in a GPU's memory now; always known of CuPy's and torch's arrays alone."""
+    library = _library(x)
+    return library == "cupy" or (library == "torch" and bool(x.is_cuda) and _holds_data(x))
+
+
 def _is_plain_cuda(x: Array) -> bool:
     """Whether a tensor holds its data on a GPU now, with no graph being recorded."""
-    return bool(x.is_cuda) and _is_plain_tensor(x) and _has_storage(x) and not _would_record(x)
+    return _is_eager_gpu(x) and not _would_record(x)
 
 
 def autodiff(x: Array) -> Literal["torch", "jax"] | None:

@@ -78,7 +78,11 @@ def shrink_modulus(x: Array, t: Threshold, *, xp: Namespace) -> Array:
 
 def share_left(length: Array, t: Threshold, *, xp: Namespace) -> Array:
     """1 - t/length of a length > t: 1 at t = 0, also where division is approximate, as XLA's is on a GPU."""
-    return xp.where(t <= length / 2, 1 - t / length, (length - t) / length)
+    if isinstance(t, float):  # which torch would multiply by a reciprocal, infinite for subnormals
+        t = _array.full((), t, length.dtype, length, xp)
+    small = t <= length / 2
+    share = xp.where(small, t, length - t) / length
+    return xp.where(small, 1 - share, share)
 
 
 def prox_elastic_net(

@@ -175,6 +175,40 @@ def test_nan_in_long_vectors(library):
     assert np.isnan(to_numpy(l1.strength_max([a[1, :], a[0, :]])))
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1.0, 1e30])
+def test_shares_of_small_and_large_lengths(library, size):
+    """A step of 0, of a quarter and of three quarters of the length, complex and of groups."""
+    for quarters in (0, 1, 3):
+        left = size * (1 - quarters / 4)
+        z = library.asarray([complex(0, -size)], "complex64")
+        assert np.allclose(to_numpy(l1.prox(z, size * quarters / 4)), -1j * left, rtol=1e-6, atol=0)
+        group = library.asarray([[0.6 * size, -0.8 * size]], "float32")
+        shrunk = to_numpy(l1.prox_group(group, size * quarters / 4, axis=1))
+        assert np.allclose(shrunk, [[0.6 * left, -0.8 * left]], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("size", [1e-40, 1e-42])
+def test_subnormal_lengths(library, size):
+    if not library.variant.subnormals:
+        pytest.skip("the library takes them for zero")
+    z = library.asarray([complex(size, 0)], "complex64")
+    for step in (0.0, size / 4, 3 * size / 4):
+        assert np.allclose(to_numpy(l1.prox(z, step)), size - step, rtol=1e-2, atol=0)
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("step", [0.0, 0.25, 0.75])
+def test_gradients_at_small_lengths(library, step):
+    import torch
+
+    z = library.asarray([complex(1e-20, 0)], "complex64").requires_grad_()
+    (g,) = torch.autograd.grad(l1.prox(z, 1e-20 * step).real.sum(), z)
+    assert np.allclose(to_numpy(g), 1, rtol=1e-5)
+    x = library.asarray([[6e-151, 8e-151]], "float64").requires_grad_()
+    (g,) = torch.autograd.grad(l1.prox_group(x, 1e-150 * step, axis=1).sum(), x)
+    assert np.allclose(to_numpy(g), 1 - step + 1.4 * step * np.asarray([[0.6, 0.8]]), rtol=1e-12)
+
+
 def test_groups_whose_squares_leave_the_dtype(library):
     x = library.asarray([[3e-25, 4e-25], [3e25, 4e25], [0.0, -0.0]], "float32")
     assert np.allclose(to_numpy(l1.group_subgradient(x, axis=1)), [[0.6, 0.8], [0.6, 0.8], [0, 0]], rtol=1e-6)
