@@ -52,7 +52,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     Raises
     ------
     TypeError
-        ``inner_optimizer`` is no torch optimizer; a strength that is neither a number nor callable.
+        ``inner_optimizer`` is no torch optimizer; a strength that is neither a number nor callable; axes
+        that are no ints; an ``exclude`` of another kind.
     ValueError
         A negative or non-finite strength; a pattern where parameters have no names, or that fits none of
         them; a ``group_axis`` that a parameter does not have; a group without learning rate.
@@ -162,9 +163,10 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         """
         # GradScaler calls an optimizer with `_step_supports_amp_scaling` even for a step to skip. This one never
         # has it, whatever the inner one has, so that a skipped step has no threshold.
+        strengths = [self._strength(index) for index in range(len(self.param_groups))]  # or no step at all
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
-            self._threshold()
+            self._threshold(strengths)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
@@ -235,7 +237,10 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     def _patterns(self) -> Iterable[str]:
         if self._exclude is None or callable(self._exclude):
             return ()
-        return (self._exclude,) if isinstance(self._exclude, str) else self._exclude
+        patterns = (self._exclude,) if isinstance(self._exclude, str) else self._exclude
+        if not isinstance(patterns, Sequence) or not all(isinstance(pattern, str) for pattern in patterns):
+            raise TypeError(f"`exclude` must be a pattern, several or a function, got {self._exclude!r}.")
+        return patterns
 
     def _check_patterns(self) -> None:
         names = [name for group in self.param_groups for name in group.get("param_names", ())]
@@ -243,10 +248,10 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             if not fnmatch.filter(names, pattern):
                 raise ValueError(f"`exclude` must fit the name of a parameter, got {pattern!r} for {names}.")
 
-    def _threshold(self) -> None:
+    def _threshold(self, strengths: Sequence[float]) -> None:
         seen = set()
-        for index, group in enumerate(self.param_groups):
-            strength = group["strength"] = self._strength(index)
+        for group, strength in zip(self.param_groups, strengths, strict=True):
+            group["strength"] = strength
             group["strength_step"] += 1
             if strength == 0:
                 continue
@@ -275,13 +280,18 @@ def _named(group: dict[str, Any]) -> Iterator[tuple[str | None, torch.Tensor]]:
 def _check_axes(axis: Axis, name: str | None, p: torch.Tensor) -> None:
     if axis is None:
         return
-    for a in axis if isinstance(axis, Sequence) else (axis,):
+    axes = tuple(axis) if isinstance(axis, Sequence) and not isinstance(axis, str) else (axis,)
+    if not all(isinstance(a, int) and not isinstance(a, bool) for a in axes) or not axes:
+        raise TypeError(f"`group_axis` must be an int, a tuple of ints or None, got {axis!r}.")
+    for a in axes:
         if not -p.ndim <= a < p.ndim:
             which = "a parameter" if name is None else f"`{name}`"
             raise ValueError(
                 f"`group_axis` must be within the dimensions of each parameter with L1, got {axis!r} for "
                 f"{which} of shape {tuple(p.shape)}; leave it out by `exclude`."
             )
+    if len({a % p.ndim for a in axes}) < len(axes):
+        raise ValueError(f"`group_axis` must name each axis once, got {axis!r}.")
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:

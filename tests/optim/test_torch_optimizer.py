@@ -436,6 +436,30 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"`exclude` must fit the name of a parameter, got '\*\.biases'"):
             l1.optim.ProximalL1(inner, strength=0.1, exclude=["*.bias", "*.biases"])
 
+    @pytest.mark.parametrize("exclude", [3, [nn.Parameter(torch.ones(2))]])
+    def test_exclude_of_another_kind(self, inner, exclude):
+        with pytest.raises(TypeError, match="`exclude` must be a pattern, several or a function"):
+            l1.optim.ProximalL1(inner, strength=0.1, exclude=exclude)
+
+    @pytest.mark.parametrize("axis", [1.0, "a", True, (), (0, 0.5)])
+    def test_group_axis_of_another_kind(self, inner, axis):
+        with pytest.raises(TypeError, match="`group_axis` must be an int, a tuple of ints or None"):
+            l1.optim.ProximalL1(inner, strength=0.1, group_axis=axis)
+
+    def test_group_axis_twice(self):
+        inner = torch.optim.SGD([nn.Parameter(torch.ones(2, 3))], lr=1.0)
+        with pytest.raises(ValueError, match="`group_axis` must name each axis once"):
+            l1.optim.ProximalL1(inner, strength=0.1, group_axis=(1, -1))
+
+    def test_a_wrong_strength_loses_nothing(self):
+        p = nn.Parameter(torch.ones(2))
+        optimizer = l1.optim.ProximalL1(torch.optim.SGD([p], lr=1.0), strength=0.1)
+        optimizer.param_groups[0]["strength"] = -1
+        p.grad = torch.ones(2)
+        with pytest.raises(ValueError, match="strength"):
+            optimizer.step()
+        assert p.tolist() == [1, 1]
+
     def test_group_axis_must_exist(self, inner):
         with pytest.raises(ValueError, match=r"`group_axis` .* got 1 for `0.bias` of shape \(6,\)"):
             l1.optim.ProximalL1(inner, strength=0.1, group_axis=1)
