@@ -121,19 +121,26 @@ def axes(axis: Axis, x: ArrayTree, structure: _tree.Structure, *, keepdims: bool
         return None
     if axis is None:
         return None
-    try:
-        named = (
-            [operator.index(axis)] if not isinstance(axis, Sequence) else [operator.index(a) for a in axis]
-        )
-    except TypeError:
-        raise TypeError(f"`axis` must be an int, a tuple of ints or None, got {axis!r}.") from None
+    named = axis_numbers(axis, "axis")
     for a in named:
         if not -x.ndim <= a < x.ndim:
             raise ValueError(f"`axis` must be within the {x.ndim} dimensions of `x`, got {axis!r}.")
-    out = tuple(sorted(a % x.ndim for a in named))
-    if len(set(out)) != len(out):
-        raise ValueError(f"`axis` must name each axis once, got {axis!r}.")
-    return out
+    each_once(named, x.ndim, axis, "axis")
+    return tuple(sorted(a % x.ndim for a in named))
+
+
+def axis_numbers(axis: Any, name: str) -> list[int]:
+    """Return the axes that one int or several name."""
+    try:
+        return [operator.index(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
+    except TypeError:
+        raise TypeError(f"`{name}` must be an int, a tuple of ints or None, got {axis!r}.") from None
+
+
+def each_once(named: Sequence[int], ndim: int, axis: Any, name: str) -> None:
+    """Refuse an axis that is named twice, from the front or the back."""
+    if len({a % ndim for a in named}) < len(named):
+        raise ValueError(f"`{name}` must name each axis once, got {axis!r}.")
 
 
 def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:

@@ -71,6 +71,11 @@ class Library:
         """The contract's bound on the error of a float32 sum, in ulps."""
         return 1 if self.variant.accumulator == "float64" else 4
 
+    @property
+    def division_error(self):
+        """By how many ulps a division or square root may be off: XLA's of float32 on a GPU, in some kernels."""
+        return 1 if self.variant.gpu and self.variant.accumulator == "float32" else 0
+
     def asarray(self, values, dtype=None):
         """Make an array of the library from nested lists or a NumPy array, in the dtype of a standard name."""
         values = np.array(values)  # torch warns of what it may not write to

@@ -280,8 +280,8 @@ def _named(group: dict[str, Any]) -> Iterator[tuple[str | None, torch.Tensor]]:
 def _check_axes(axis: Axis, name: str | None, p: torch.Tensor) -> None:
     if axis is None:
         return
-    axes = tuple(axis) if isinstance(axis, Sequence) and not isinstance(axis, str) else (axis,)
-    if not all(isinstance(a, int) and not isinstance(a, bool) for a in axes) or not axes:
+    axes = _checks.axis_numbers(axis, "group_axis")
+    if not axes or isinstance(axis, bool):
         raise TypeError(f"`group_axis` must be an int, a tuple of ints or None, got {axis!r}.")
     for a in axes:
         if not -p.ndim <= a < p.ndim:
@@ -290,8 +290,7 @@ def _check_axes(axis: Axis, name: str | None, p: torch.Tensor) -> None:
                 f"`group_axis` must be within the dimensions of each parameter with L1, got {axis!r} for "
                 f"{which} of shape {tuple(p.shape)}; leave it out by `exclude`."
             )
-    if len({a % p.ndim for a in axes}) < len(axes):
-        raise ValueError(f"`group_axis` must name each axis once, got {axis!r}.")
+    _checks.each_once(axes, p.ndim, axis, "group_axis")
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:

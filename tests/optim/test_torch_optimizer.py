@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -445,6 +446,10 @@ class TestErrors:
     def test_group_axis_of_another_kind(self, inner, axis):
         with pytest.raises(TypeError, match="`group_axis` must be an int, a tuple of ints or None"):
             l1.optim.ProximalL1(inner, strength=0.1, group_axis=axis)
+
+    def test_group_axis_of_any_integer(self):
+        inner = torch.optim.SGD([nn.Parameter(torch.ones(2, 3))], lr=1.0)
+        l1.optim.ProximalL1(inner, strength=0.1, group_axis=np.int64(1))
 
     def test_group_axis_twice(self):
         inner = torch.optim.SGD([nn.Parameter(torch.ones(2, 3))], lr=1.0)
