@@ -255,6 +255,9 @@ def zero(x: Array, xp: Namespace) -> Array:
 
 def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Namespace) -> Array:
     """Return an array of one value beside another array, traced or not."""
+    if isinstance(value, float) and _library(like) == "torch" and _loaded("torch").compiler.is_compiling():
+        # A number that changes between calls may stay the old one: https://github.com/pytorch/pytorch/issues/197889
+        return xp.zeros(shape, dtype=dtype, device=device(like)) + value
     return xp.full(shape, value, dtype=dtype, device=device(like))
 
 

@@ -1,6 +1,7 @@
 """What every public function asks of its arguments, with errors that name them."""
 
 import math
+import numbers
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +12,16 @@ from ._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 _NUMBER_OR_ARRAY = "a number or an array"
 
 
+def is_number(value: object) -> bool:
+    """Whether value is a real number of Python's or NumPy's; a boolean is one, which `number` refuses."""
+    return isinstance(value, int | float | numbers.Real)
+
+
 def number(value: Any, name: str, accepted: str = "a number") -> float:
     """Return a strength, step, radius or weight as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not is_number(value):
         raise TypeError(f"`{name}` must be {accepted}, got {type(value).__name__}.")
-    if not (math.isfinite(value) and value >= 0):
+    if not 0 <= float(value) < math.inf:
         raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}.")
     return float(value)
 
@@ -39,7 +45,7 @@ def step(
 
     The array broadcasts to x's shape, with length 1 along the reduced axes.
     """
-    if isinstance(value, int | float) or not _array.is_array(value):
+    if is_number(value) or not _array.is_array(value):
         return number(value, name, _NUMBER_OR_ARRAY)
     value = _array.as_array(value)
     same_place(value, x, name, "x", xp)
@@ -180,7 +186,7 @@ def leaves(
         masks, factors = [where], [weights]
     else:
         masks = _tree.match(where, structure, "where", name)
-        alike = isinstance(weights, int | float)
+        alike = is_number(weights)
         factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", name)
     rows = zip(arrays, masks, factors, strict=True)
     return [_leaf(array, mask, weight, name, xp) for array, mask, weight in rows], structure, xp
@@ -266,7 +272,7 @@ def _leaf(x: Array, where: Any, weights: Any, name: str, xp: Namespace) -> Leaf:
         broadcastable(where, x, "where", name)
     if weights is None:
         return Leaf(x, where)
-    if isinstance(weights, int | float) or not _array.is_array(weights):
+    if is_number(weights) or not _array.is_array(weights):
         return Leaf(x, where, factor=number(weights, "weights", _NUMBER_OR_ARRAY))
     same_place(weights, x, "weights", name, xp)
     real_floating(weights, "weights")

@@ -46,7 +46,7 @@ class TargetRegularizer:
         _checks.is_mean(self.reduce)
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"`name` must be a non-empty string, got {self.name!r}.")
-        if isinstance(self.weights, int | float):
+        if _checks.is_number(self.weights):
             _checks.number(self.weights, "weights")
 
     def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:

@@ -181,7 +181,7 @@ def _grouped(
     arrays, structure = _tree.flatten(x, "x")
     xp = _checks.one_namespace(arrays, "x", xp)
     axes = [_checks.group_axes(axis, array) for array in arrays]
-    alike = structure is _tree.LEAF or weights is None or isinstance(weights, int | float)
+    alike = structure is _tree.LEAF or weights is None or _checks.is_number(weights)
     factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", "x")
     checked = [
         None if w is None else _checks.step(w, array, "weights", xp, a)

@@ -2,7 +2,6 @@
 
 import contextlib
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +64,7 @@ class Term:
             )
         object.__setattr__(self, "name", name)
         if not callable(self.weight):
-            object.__setattr__(self, "weight", _number(self.weight, name))
+            object.__setattr__(self, "weight", _checks.number(self.weight, f"weight of term {name!r}"))
 
     def weight_at(self, step: Any) -> Array | float:
         """Return the weight at a step: a checked number, or a 0-d array."""
@@ -76,7 +75,7 @@ class Term:
         with named(self.name):
             weight = self.weight(step)
         if not _array.is_array(weight) or isinstance(weight, np.generic):
-            return _number(weight, self.name)
+            return _checks.number(weight, f"weight of term {self.name!r}")
         if tuple(weight.shape):
             raise ValueError(
                 f"The weight of term {self.name!r} must be 0-d, got shape {tuple(weight.shape)}."
@@ -155,12 +154,3 @@ def _scalar(value: Any, name: str, batch: Batch) -> Array:
         )
     _checks.same_place(value, first, f"the value of term {name!r}", "logprobs", batch.xp)
     return value
-
-
-def _number(weight: Any, name: str | None) -> float:
-    number = weight.item() if isinstance(weight, np.generic) else weight
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise TypeError(f"The weight of term {name!r} must be a number, got {type(weight).__name__}.")
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"The weight of term {name!r} must be a finite number >= 0, got {number!r}.")
-    return float(number)

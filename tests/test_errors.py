@@ -161,6 +161,27 @@ def test_namespace_that_is_none(x):
     refused(TypeError, "`xp` must be the namespace of `x`, .*, got str", l1.value, x, xp="numpy")
 
 
-def test_number_of_numpy_as_weight(x):
-    assert l1.value(x, weights=np.float64(0.5)) == 3
-    refused(ValueError, "`weights` must be a finite number >= 0", l1.value, x, weights=np.float64(-0.5))
+@pytest.mark.parametrize("scalar", [np.float16, np.float32, np.float64, np.int64])
+class TestNumbersOfNumPy:
+    """They are numbers, in every library, and are checked as such."""
+
+    def test_weights(self, x, scalar):
+        assert l1.value(x, weights=scalar(2)) == 12
+        assert l1.value([x, x], weights=scalar(2)) == 24
+        assert l1.group_value([x, x], axis=0, weights=scalar(0)) == 0
+        for function in FUNCTIONS:
+            refused(ValueError, "`weights` must be a finite number >= 0", function, x, weights=scalar(-1))
+
+    def test_steps(self, library, x, scalar):
+        assert bool(library.xp.all(l1.prox(x, scalar(2)) == 0))
+        for operator, name in [(l1.prox, "step"), (l1.project, "radius"), (l1.prox_max, "step")]:
+            refused(ValueError, f"`{name}` must be a finite number >= 0", operator, x, scalar(-1))
+        refused(ValueError, "`step` must be a finite", l1.prox_group, x, scalar(-1), axis=0)
+        refused(ValueError, "`strength` must be a finite", l1.subdiff_distance, x, x, scalar(-1))
+        refused(ValueError, "`delta` must be a finite", l1.huber, x, scalar(-1))
+
+    def test_regularizers(self, x, scalar):
+        regularizer = l1.L1Regularizer(weights=scalar(2), target="probs")
+        assert l1.value(x, weights=2) == regularizer.compute(None, x * 0)[0]
+        refused(ValueError, "`weights` must be a finite", l1.L1Regularizer, weights=scalar(-1))
+        assert l1.Term(regularizer, weight=scalar(1)).weight == 1.0

@@ -279,6 +279,31 @@ def test_torch_transformations(library, name):
     assert np.allclose(batched, rows, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, t: l1.prox(x, t),
+        lambda x, t: abs(l1.prox(x + 1j * x, t)),
+        lambda x, t: l1.prox_group(x, t, axis=1),
+        lambda x, t: l1.project([x, x], 3.0, weights=[t, 2 * t])[1],
+        lambda x, t: l1.value(x, weights=t),
+    ],
+    ids=["prox", "complex", "prox_group", "weights", "value"],
+)
+@pytest.mark.filterwarnings("ignore:.*code generation for complex operators:UserWarning")
+def test_numbers_that_change_under_torch_compile(library, function):
+    """From the second on, torch compiles a number as a variable, and has been seen to keep its old value."""
+    import torch
+
+    torch._dynamo.reset()
+    compiled = torch.compile(function, fullgraph=True)
+    x = library.asarray(data())
+    for t in (0.1, 0.3, 1.5, 0.7):
+        expected = to_numpy(function(x, t))
+        assert np.allclose(to_numpy(compiled(x, t)), expected, rtol=1e-5, atol=1e-6)
+
+
 def gradients(library, function, values):
     """The gradient of Σ v·f(x) in each way that the library has, v some fixed numbers."""
     v = np.random.default_rng(8).standard_normal(np.shape(values)).astype(np.float32)
