@@ -9,6 +9,7 @@ from typing import Any, Literal
 import array_api_compat as compat
 import numpy as np
 
+from . import _torch
 from ._scratch import Scratch
 from ._softshrink import softshrink
 from ._typing import Array, Device, DType, Namespace
@@ -25,7 +26,6 @@ _RESULT_DTYPES = {
 }
 # Under torch.fx, x is a symbol: it records operations, and knows no dtype or shape.
 _TORCH = {"torch", "torch.fx"}
-_BEYOND_INT = 1 << 31
 _LIBRARIES: dict[type, str | None] = {}
 _DTYPE_NAMES: dict[type, dict[DType, str]] = {}
 _JITTED: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -263,13 +263,8 @@ def full(shape: tuple[int, ...], value: float, dtype: DType, like: Array, xp: Na
 
 def sign(x: Array, xp: Namespace) -> Array:
     """Return the sign of a real array as the standard has it: NaN at NaN."""
-    if _library(x) in _TORCH:  # torch gives 0 at NaN; compat mends it by a masked write that cannot be traced
-        torch = _loaded("torch")
-        if is_differentiated(x):  # with a derivative of 0, which that of clamp is not
-            return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
-        in_place = not _is_watched()
-        s = torch.sign(x, out=xp.empty_like(x)) if in_place and x.is_contiguous() else torch.sign(x)
-        return torch.clamp(x, s, s, out=s if in_place else None)  # s but for NaN, which clamp lets through
+    if _library(x) in _TORCH:
+        return _torch.sign(x, xp)
     if _library(x) == "cupy":  # CuPy too gives 0, and for compat's masked write the host waits
         return xp.where(xp.isnan(x), x, _loaded("cupy").sign(x))
     return xp.sign(x)
@@ -328,14 +323,7 @@ def has_abs_sum(x: Array, axes: tuple[int, ...]) -> bool:
 
 def abs_sum(x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
     """Return Σ|x| in a wider dtype with one copy of x at most, where abs and sum would make two."""
-    torch = _loaded("torch")
-    # Of all that torch has, this alone casts as it reads; were it to go, a norm that casts first would serve.
-    foreach_norm = getattr(torch, "_foreach_norm", None)
-    # Before 2025 it counted elements in 32 bits.
-    if foreach_norm is None or len(axes) < x.ndim or x.numel() >= _BEYOND_INT:
-        return torch.linalg.vector_norm(x.detach(), 1, dim=axes, keepdim=keepdims, dtype=dtype)
-    (total,) = foreach_norm([x.detach()], 1, dtype=dtype)
-    return total.reshape((1,) * x.ndim) if keepdims else total
+    return _torch.abs_sum(x, axes, keepdims=keepdims, dtype=dtype)
 
 
 def sort_descending(x: Array, axis: int, xp: Namespace) -> Array:
@@ -365,68 +353,35 @@ def is_known(length: float | None) -> bool:
     return not isinstance(length, float | None)
 
 
-def _is_plain_tensor(x: Array) -> bool:
-    """Whether a torch tensor holds data now: not compiled, transformed, traced or a subclass of its own."""
-    torch = _loaded("torch")
-    if torch.compiler.is_compiling() or type(x) not in (torch.Tensor, torch.nn.Parameter):
-        return False
-    # Within torch.func also a tensor that is not wrapped may meet one that is: a mask, weights, the n of a mean.
-    # The one test for it; were it to go, every tensor would count as traced.
-    transforming = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)  # noqa: SLF001
-    if transforming() or x.is_meta or torch.jit.is_tracing():
-        return False
-    return torch.autograd.forward_ad.unpack_dual(x).tangent is None
-
-
-def _holds_data(x: Array) -> bool:
-    if not _is_plain_tensor(x):
-        return False
-    try:  # the tensors of torch.autograd.grad(is_grads_batched=True) look like any other but for this
-        x.untyped_storage()
-    except NotImplementedError:
-        return False
-    return True
-
-
 def is_eager_cpu(x: Array, xp: Namespace) -> bool:
     """Whether x holds its data in the CPU's memory now, for us to read as we please."""
     library = _library(x)
     if library == "torch":
-        return x.device.type == "cpu" and _holds_data(x)
+        return x.device.type == "cpu" and _torch.holds_data(x)
     return library == "numpy" or (library == "other" and bool(compat.is_array_api_strict_namespace(xp)))
-
-
-def _would_record(x: Array) -> bool:
-    return bool(x.requires_grad) and bool(_loaded("torch").is_grad_enabled())
 
 
 def records_gradient(x: Array) -> bool:
     """Whether torch's eager autograd records what is done to x."""
-    return _library(x) in _TORCH and _would_record(x) and _is_plain_tensor(x)
+    return _library(x) in _TORCH and _torch.would_record(x) and _torch.is_plain(x)
 
 
 def is_plain(x: Array, xp: Namespace) -> bool:
     """Whether x can be read and written on the CPU as we please, with nobody recording what is done."""
-    return is_eager_cpu(x, xp) and not (_library(x) == "torch" and (_is_watched() or records_gradient(x)))
-
-
-def _is_watched() -> bool:
-    """Whether a mode of torch's records or replaces what is done; it may keep a result as it is now."""
-    # The one test for it; were it to go, there would always seem to be one.
-    modes = getattr(_loaded("torch").utils, "_python_dispatch", None)
-    mode = getattr(modes, "_get_current_dispatch_mode", lambda: "unknown")
-    return mode() is not None
+    return is_eager_cpu(x, xp) and not (
+        _library(x) == "torch" and (_torch.is_watched() or records_gradient(x))
+    )
 
 
 def _is_eager_gpu(x: Array) -> bool:
     """Whether x holds its data in a GPU's memory now; always known of CuPy's and torch's arrays alone."""
     library = _library(x)
-    return library == "cupy" or (library == "torch" and bool(x.is_cuda) and _holds_data(x))
+    return library == "cupy" or (library == "torch" and bool(x.is_cuda) and _torch.holds_data(x))
 
 
 def _is_plain_cuda(x: Array) -> bool:
     """Whether a tensor holds its data on a GPU now, with no graph being recorded."""
-    return _is_eager_gpu(x) and not _would_record(x)
+    return _is_eager_gpu(x) and not _torch.would_record(x)
 
 
 def autodiff(x: Array) -> Literal["torch", "jax"] | None:
@@ -441,7 +396,7 @@ def is_traced(x: Array) -> bool:
     """Whether x is what a compiler or a transformation of functions puts in the place of an array."""
     library = _library(x)
     if library in _TORCH:
-        return not _is_plain_tensor(x)
+        return not _torch.is_plain(x)
     return library == "jax" and _is_tracer(x)
 
 
@@ -452,7 +407,7 @@ def is_lazy(x: Array) -> bool:
 
 def is_differentiated(x: Array) -> bool:
     """Whether a derivative may be asked of the formula that is written down for x."""
-    return is_traced(x) or (_library(x) in _TORCH and _would_record(x))
+    return is_traced(x) or (_library(x) in _TORCH and _torch.would_record(x))
 
 
 def detach(x: Array) -> Array:

@@ -283,7 +283,7 @@ def test_torch_transformations(library, name):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x, t: l1.prox(x, t),
+        l1.prox,
         lambda x, t: abs(l1.prox(x + 1j * x, t)),
         lambda x, t: l1.prox_group(x, t, axis=1),
         lambda x, t: l1.project([x, x], 3.0, weights=[t, 2 * t])[1],

@@ -1,8 +1,7 @@
 """The proximal step around any torch optimizer."""
 
-import fnmatch
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +12,9 @@ from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
 from l1_any.proximal import prox
 
+from ._exclusion import Exclusion, check_patterns, is_excluded
+
 Schedule = Callable[[int], float]
-Exclusion = str | Sequence[str] | Callable[[str | None, torch.Tensor], bool]
 
 _STATE_DICT_HOOKS = (
     "_optimizer_state_dict_pre_hooks",
@@ -116,7 +116,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         )
         for index in range(len(self.param_groups)):
             self._admit(index)
-        self._check_patterns()
+        names = [name for group in self.param_groups for name in group.get("param_names", ())]
+        check_patterns(self._exclude, names)
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("inner_optimizer", "_group_defaults", "_exclude", "_schedules", "_thresholded")
@@ -213,7 +214,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         self._schedules.append(schedule)
         group["strength"] = self._strength(index)
         for name, p in _named(group):
-            if not self._is_excluded(name, p):
+            if not is_excluded(self._exclude, name, p):
                 _check_axes(group["group_axis"], name, p)
                 self._thresholded.add(p)
 
@@ -221,32 +222,6 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         group, schedule = self.param_groups[index], self._schedules[index]
         strength = group["strength"] if schedule is None else schedule(group["strength_step"])
         return _checks.number(strength, f"param_groups[{index}]['strength']")
-
-    def _is_excluded(self, name: str | None, p: torch.Tensor) -> bool:
-        if self._exclude is None:
-            return False
-        if callable(self._exclude):
-            return bool(self._exclude(name, p))
-        if name is None:
-            raise ValueError(
-                "`exclude` must be a function where parameters have no names, got a pattern; "
-                "give the inner optimizer model.named_parameters()."
-            )
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._patterns())
-
-    def _patterns(self) -> Iterable[str]:
-        if self._exclude is None or callable(self._exclude):
-            return ()
-        patterns = (self._exclude,) if isinstance(self._exclude, str) else self._exclude
-        if not isinstance(patterns, Sequence) or not all(isinstance(pattern, str) for pattern in patterns):
-            raise TypeError(f"`exclude` must be a pattern, several or a function, got {self._exclude!r}.")
-        return patterns
-
-    def _check_patterns(self) -> None:
-        names = [name for group in self.param_groups for name in group.get("param_names", ())]
-        for pattern in self._patterns():
-            if not fnmatch.filter(names, pattern):
-                raise ValueError(f"`exclude` must fit the name of a parameter, got {pattern!r} for {names}.")
 
     def _threshold(self, strengths: Sequence[float]) -> None:
         seen = set()
