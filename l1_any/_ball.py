@@ -54,7 +54,10 @@ def _levels(
     # Once more, on the set that was found: differentiable, and with the accuracy of a sum in pairs.
     chosen = fixed > (bound if w is None else bound * fixed_w)
     mass = _sum(magnitude if w is None else magnitude * w, chosen, axis=axis, xp=xp)
-    squares = _sum(xp.ones_like(fixed) if w is None else w * w, chosen, axis=axis, xp=xp)
+    if w is None:
+        squares = _formula.total(xp.astype(chosen, fixed.dtype), axes=(axis,), keepdims=True, xp=xp)
+    else:
+        squares = _sum(w * w, chosen, axis=axis, xp=xp)
     some = squares > 0
     theta = xp.where(some, (mass - r) / xp.where(some, squares, xp.ones_like(squares)), bound)
     inside = bound <= 0
