@@ -75,9 +75,9 @@ def why_unsupported(x: Array) -> str | None:
     library = _library(x)
     if library == "numpy":
         if isinstance(x, np.ma.MaskedArray):
-            return "a NumPy masked array; pass x.data and where=~x.mask"
+            return "a NumPy masked array; pass its data, and what its mask lets through as `where`"
         if isinstance(x, np.matrix):
-            return "a NumPy matrix; pass np.asarray(x)"
+            return "a NumPy matrix; pass np.asarray of it"
     elif library in _TORCH and (x.layout is not _loaded("torch").strided or x.is_nested):
         return "a sparse or nested tensor; pass its values, or a list of dense tensors"
     return None

@@ -21,9 +21,13 @@ def number(value: Any, name: str, accepted: str = "a number") -> float:
     """Return a strength, step, radius or weight as a float."""
     if isinstance(value, bool) or not is_number(value):
         raise TypeError(f"`{name}` must be {accepted}, got {type(value).__name__}.")
-    if not 0 <= float(value) < math.inf:
+    try:
+        out = float(value)
+    except OverflowError:  # of an int
+        out = math.inf
+    if not 0 <= out < math.inf:
         raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}.")
-    return float(value)
+    return out
 
 
 def ratio(value: Any, name: str) -> float:
@@ -103,6 +107,7 @@ def alike(
         if not _array.is_array(array):
             raise TypeError(f"`{name}` must be an array like `x`, got {type(array).__name__}.")
         same_place(array, x, name, "x", xp)
+        dense(array, name)
         got, to = (tuple(array.shape), array.dtype), (tuple(x.shape), x.dtype)
         if got != to:
             raise ValueError(
@@ -210,9 +215,7 @@ def one_namespace(arrays: Sequence[Array], name: str, xp: Namespace | None = Non
 
 def floating(x: Array, name: str) -> None:
     """Refuse what is not a dense array of a floating dtype."""
-    reason = _array.why_unsupported(x)
-    if reason:
-        raise TypeError(f"`{name}` must be a dense array, got {reason}.")
+    dense(x, name)
     if not _array.is_floating(x):
         raise TypeError(
             f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
@@ -220,8 +223,16 @@ def floating(x: Array, name: str) -> None:
         )
 
 
+def dense(x: Array, name: str) -> None:
+    """Refuse an array whose elements are not all there to be read, or whose operators are its own."""
+    reason = _array.why_unsupported(x)
+    if reason:
+        raise TypeError(f"`{name}` must be a dense array, got {reason}.")
+
+
 def real_floating(x: Array, name: str) -> None:
-    """Refuse what is not of a real floating dtype."""
+    """Refuse what is not a dense array of a real floating dtype."""
+    dense(x, name)
     if not _array.is_floating(x) or _array.is_complex(x):
         raise TypeError(
             f"`{name}` must have a real floating dtype, got {_array.dtype_name(x.dtype)}; cast it first."
@@ -264,6 +275,7 @@ def _leaf(x: Array, where: Any, weights: Any, name: str, xp: Namespace) -> Leaf:
         if not _array.is_array(where):
             raise TypeError(f"`where` must be a boolean array or None, got {type(where).__name__}.")
         same_place(where, x, "where", name, xp)
+        dense(where, "where")
         if not _array.is_boolean(where):
             got = _array.dtype_name(where.dtype)
             raise TypeError(

@@ -44,7 +44,7 @@ class TestEveryFunction:
     def test_reduce(self, x, function, reduce):
         refused(ValueError, f'`reduce` must be "sum" or "mean", got {reduce!r}', function, x, reduce=reduce)
 
-    @pytest.mark.parametrize("weights", [-1.0, -1, float("nan"), float("inf")])
+    @pytest.mark.parametrize("weights", [-1.0, -1, float("nan"), float("inf"), 10**400])
     def test_weight_out_of_range(self, x, function, weights):
         refused(ValueError, "`weights` must be a finite number >= 0, got", function, x, weights=weights)
         refused(ValueError, "`weights` must be a finite number >= 0, got", function, [x], weights=[weights])
@@ -134,8 +134,12 @@ def test_another_device(library, x):
 @pytest.mark.only("numpy")
 def test_masked_array(library):
     x = np.ma.masked_array([1.0, 2.0], [True, False])
-    refused(TypeError, r"NumPy masked array; pass x.data and where=~x.mask", l1.value, x)
+    refused(TypeError, "`x` must be a dense array, got a NumPy masked array; pass its data", l1.value, x)
     assert l1.value(x.data, where=~x.mask) == 2
+    refused(TypeError, "`weights` must be a dense array, got a NumPy masked", l1.value, x.data, weights=x)
+    refused(TypeError, "`where` must be a dense array, got a NumPy masked", l1.value, x.data, where=x > 0)
+    refused(TypeError, "`step` must be a dense array, got a NumPy masked", l1.prox, x.data, x)
+    refused(TypeError, "`gradient` must be a dense array, got a NumPy m", l1.subdiff_distance, x.data, x, 1.0)
 
 
 @pytest.mark.only("numpy")
@@ -147,14 +151,15 @@ def test_extended_precision(library):
 def test_torch_layouts(library):
     import torch
 
-    refused(TypeError, "sparse or nested tensor", l1.value, torch.eye(2).to_sparse())
+    refused(TypeError, "`x` must .* sparse or nested tensor", l1.value, torch.eye(2).to_sparse())
+    refused(TypeError, "`step` must .* sparse or nested", l1.prox, torch.eye(2), torch.eye(2).to_sparse())
     refused(TypeError, "float8_e4m3fn", l1.value, torch.ones(2).to(torch.float8_e4m3fn))
 
 
 @pytest.mark.only("numpy")
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 def test_matrix(library):
-    refused(TypeError, r"NumPy matrix; pass np.asarray\(x\)", l1.value, np.matrix([[1.0, 2.0]]))
+    refused(TypeError, r"NumPy matrix; pass np.asarray of it", l1.value, np.matrix([[1.0, 2.0]]))
 
 
 def test_namespace_that_is_none(x):
