@@ -309,7 +309,6 @@ def soft_threshold(x: Array, t: float, xp: Namespace) -> Array | None:
     if _library(x) != "torch" or dtype_name(x.dtype) not in {"float32", "float64"}:
         return None
     torch = _loaded("torch")
-    t = min(t, torch.finfo(x.dtype).max)
     if is_plain(x, xp):  # several times faster than by blocks, each of which costs a round of all threads
         return softshrink(x.detach(), t)
     return torch.nn.functional.softshrink(x.detach(), t) if _is_plain_cuda(x) else None

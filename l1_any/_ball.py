@@ -43,7 +43,10 @@ def _levels(
     """
     wide = _array.widest(x, xp)
     magnitude = _formula.differentiable_abs(wide, xp=xp) if _array.is_differentiated(x) else xp.abs(wide)
-    w = None if weights is None else xp.astype(weights, magnitude.dtype, copy=False)
+    w = None
+    if weights is not None:
+        w = xp.broadcast_to(xp.astype(weights, magnitude.dtype, copy=False), x.shape)
+        magnitude = xp.where(w == 0, xp.zeros_like(magnitude), magnitude)  # infinite ones too
     r = radius if isinstance(radius, float) else xp.astype(radius, magnitude.dtype, copy=False)
 
     fixed, fixed_w = _array.detach(magnitude), _array.detach(w)

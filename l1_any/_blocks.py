@@ -67,7 +67,7 @@ def elementwise(
     Its dtype may be another. Along the axes in ``whole``, which are elementwise no more, no block is cut.
     """
     if not _in_blocks(arrays, xp, block):
-        return kernel(*arrays, xp=xp)
+        return _array.as_array(kernel(*arrays, xp=xp))
     out = _array.empty_like(arrays[0], xp, dtype)
 
     def write(out: Array, *arrays: Array, xp: Namespace) -> None:

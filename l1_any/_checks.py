@@ -14,7 +14,7 @@ _NUMBER_OR_ARRAY = "a number or an array"
 
 def is_number(value: object) -> bool:
     """Whether value is a real number of Python's or NumPy's; a boolean is one, which `number` refuses."""
-    return isinstance(value, int | float | numbers.Real)
+    return isinstance(value, numbers.Real)
 
 
 def number(value: Any, name: str, accepted: str = "a number") -> float:
@@ -23,8 +23,8 @@ def number(value: Any, name: str, accepted: str = "a number") -> float:
         raise TypeError(f"`{name}` must be {accepted}, got {type(value).__name__}.")
     try:
         out = float(value)
-    except OverflowError:  # of an int
-        out = math.inf
+    except OverflowError:  # nor might it have a repr
+        raise ValueError(f"`{name}` must be a finite number >= 0, got one beyond every float.") from None
     if not 0 <= out < math.inf:
         raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}.")
     return out
@@ -72,6 +72,10 @@ def radius(
     xp: Namespace,
 ) -> Array | float:
     """Return the radius of vectors along an axis of one array, or of all arrays as one vector."""
+    if axis is None and any(_array.extent(x, tuple(range(x.ndim))) is None for x in xs):
+        raise ValueError(
+            "`x` must have known lengths to be one vector, got unknown ones; call its compute_chunk_sizes()."
+        )
     x = xs[0]
     out = step(value, x, name, xp, tuple(range(x.ndim)) if axis is None else (axis,))
     return out if isinstance(out, float) or axis is not None else xp.reshape(out, ())
@@ -79,8 +83,11 @@ def radius(
 
 def one_axis(axis: Any, x: Array, structure: _tree.Structure) -> int | None:
     """Return an axis as a number >= 0, or None for all of a structure."""
-    if isinstance(axis, Sequence):
-        raise TypeError(f"`axis` must be an int or None, got {axis!r}.")
+    if axis is not None:
+        try:
+            axis = _axis_number(axis)
+        except TypeError:
+            raise TypeError(f"`axis` must be an int or None, got {axis!r}.") from None
     found = axes(axis, x, structure)
     return None if found is None else found[0]
 
@@ -143,9 +150,15 @@ def axes(axis: Axis, x: ArrayTree, structure: _tree.Structure, *, keepdims: bool
 def axis_numbers(axis: Any, name: str) -> list[int]:
     """Return the axes that one int or several name."""
     try:
-        return [operator.index(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
+        return [_axis_number(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
     except TypeError:
         raise TypeError(f"`{name}` must be an int, a tuple of ints or None, got {axis!r}.") from None
+
+
+def _axis_number(axis: Any) -> int:
+    if isinstance(axis, bool):
+        raise TypeError
+    return operator.index(axis)
 
 
 def each_once(named: Sequence[int], ndim: int, axis: Any, name: str) -> None:

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _array
-from ._typing import Array, Namespace
+from ._typing import Array
 
 
 def reduce(
-    kernel: Callable[..., Array], arrays: tuple[Array, ...], axes: tuple[int, ...], *, keepdims: bool
+    kernel: Callable[..., Array],
+    arrays: tuple[Array, ...],
+    axes: tuple[int, ...],
+    *,
+    keepdims: bool,
 ) -> Array:
     """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
     x = arrays[0]
@@ -17,20 +21,54 @@ def reduce(
     on_chunks = _on_chunks(kernel, arrays, axes=axes, keepdims=True, xp=chunk_xp)
     lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
     meta = chunk_xp.empty((0,) * x.ndim, dtype=_array.accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
-    present = [_in_chunks_of(x, a) for a in arrays if a is not None]
+    present = [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
     sums = _dask().map_blocks(on_chunks, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
     return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
 
 
-def elementwise(
-    kernel: Callable[..., Array], arrays: tuple[Array, ...], whole: tuple[int, ...], xp: Namespace
-) -> Array:
-    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
-    x = arrays[0].rechunk(dict.fromkeys(whole, -1))
+def largest(kernel: Callable[..., Array], arrays: tuple[Array, ...], dtype: Any) -> Array:
+    """Return the largest of what ``kernel(*chunks, xp=)`` gives, a 0-d array >= 0, for the chunks of x."""
+    x = arrays[0]
     chunk_xp = _array.namespace(x._meta)  # noqa: SLF001
     on_chunks = _on_chunks(kernel, arrays, xp=chunk_xp)
-    others = [xp.broadcast_to(a, x.shape).rechunk(x.chunks) for a in arrays[1:] if a is not None]
-    return x.map_blocks(on_chunks, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
+
+    def largest_of_chunk(first: Array, *others: Array) -> Array:
+        every = tuple(range(first.ndim))
+        found = 0 if _array.extent(first, every) == 0 else on_chunks(first, *others)
+        return chunk_xp.full((1,) * first.ndim, found, dtype=dtype, device=_array.device(first))
+
+    present = [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
+    meta = chunk_xp.empty((0,) * x.ndim, dtype=dtype)
+    lengths = tuple((1,) * len(c) for c in x.chunks)
+    return _dask().map_blocks(largest_of_chunk, *present, chunks=lengths, dtype=dtype, meta=meta).max()
+
+
+def elementwise(kernel: Callable[..., Array], arrays: tuple[Array, ...], whole: tuple[int, ...]) -> Array:
+    """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
+    x = merged(arrays[0], whole)
+    on_chunks = _on_chunks(kernel, arrays, xp=_array.namespace(x._meta))  # noqa: SLF001
+
+    def on_filled(first: Array, *others: Array) -> Array:
+        empty = _array.extent(first, tuple(range(first.ndim))) == 0
+        return first if empty else on_chunks(first, *others)
+
+    others = [_in_chunks_of(x, a) for a in arrays[1:] if a is not None]
+    return x.map_blocks(on_filled, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
+
+
+def is_cut(x: Array, axes: tuple[int, ...]) -> bool:
+    """Whether x has more than one chunk along some axis of these."""
+    return any(len(x.chunks[axis]) > 1 for axis in axes)
+
+
+def may_be_empty(x: Array) -> bool:
+    """Whether some chunk is known to be empty, or not known to hold something."""
+    return not all(n > 0 for lengths in x.chunks for n in lengths)
+
+
+def merged(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return x with one chunk along each of some axes."""
+    return x.rechunk(dict.fromkeys(axes, -1)) if is_cut(x, axes) else x
 
 
 def _on_chunks(

@@ -17,15 +17,13 @@ def norms(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> Array:
     return xp.where(scale == 0, xp.zeros_like(scale), scale * length)
 
 
-def subgradient(x: Array, scale: Threshold | None, *, axes: tuple[int, ...], xp: Namespace) -> Array:
+def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:
     """scale·x/‖x‖₂ of each group, 0 at a group that is zero; in the dtype of x."""
     if _array.extent(x, axes) == 0:
         return x
     part, _, length = _normed(x, axes=axes, xp=xp)
-    s = part / length
-    if scale is not None:
-        s = s * (scale if isinstance(scale, float) else xp.astype(scale, length.dtype, copy=False))
-    return xp.astype(s, x.dtype, copy=False)
+    scale = scale if isinstance(scale, float) else xp.astype(scale, length.dtype, copy=False)
+    return xp.astype(part / length * scale, x.dtype, copy=False)
 
 
 def _normed(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, Array, Array]:
@@ -37,6 +35,9 @@ def _normed(x: Array, *, axes: tuple[int, ...], xp: Namespace) -> tuple[Array, A
     largest = _array.largest(xp.abs(_array.detach(x)), xp, axis=axes, keepdims=True)
     one = xp.ones_like(largest)
     null, infinite = largest == 0, xp.isinf(largest)
+    # The reciprocal, by which XLA multiplies, is kept from being subnormal.
+    bound = xp.full_like(largest, 0.25 / float(xp.finfo(largest.dtype).smallest_normal))
+    largest = xp.where((largest > bound) & ~infinite, bound, largest)
     finite_part = x / xp.where(null | infinite, one, largest)
     direction = xp.where(xp.isinf(x), _formula.sign(_array.detach(x), xp=xp), _array.zero(x, xp))
     part = xp.where(infinite, direction, finite_part)

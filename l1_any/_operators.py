@@ -6,14 +6,17 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _array, _ball, _blocks, _chunks, _formula, _group_formula, _threshold
+from . import _array, _ball, _blocks, _chunks, _formula, _group_formula, _mean, _threshold
 from ._threshold import Threshold
 from ._typing import Array, DType, Leaf, Namespace
 
 
 def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool, xp: Namespace) -> list[Array]:
     """Soft threshold of each leaf."""
-    return [_array.run_compiled(_prox, leaf.x, leaf, step, nonnegative=nonnegative, xp=xp) for leaf in leaves]
+    return [
+        _array.run_compiled(_prox, leaf.x, *_times_factor(leaf, step, xp), nonnegative=nonnegative, xp=xp)
+        for leaf in leaves
+    ]
 
 
 def prox_elastic_net(
@@ -22,7 +25,9 @@ def prox_elastic_net(
     """Soft threshold and shrinkage of each leaf."""
     kernel = _threshold.prox_elastic_net
     return [
-        _array.run_compiled(_elementwise, leaf.x, leaf, step, kernel=kernel, l1_ratio=l1_ratio, xp=xp)
+        _array.run_compiled(
+            _elementwise, leaf.x, *_times_factor(leaf, step, xp), kernel=kernel, l1_ratio=l1_ratio, xp=xp
+        )
         for leaf in leaves
     ]
 
@@ -32,7 +37,7 @@ def subdiff_distance(
 ) -> list[Array]:
     """Distance of -gradient to strength·w·∂|x| for each element of each leaf."""
     return [
-        _array.run_compiled(_subdiff_distance, leaf.x, leaf, gradient, strength, xp=xp)
+        _array.run_compiled(_subdiff_distance, leaf.x, *_times_factor(leaf, strength, xp), gradient, xp=xp)
         for leaf, gradient in zip(leaves, gradients, strict=True)
     ]
 
@@ -51,9 +56,12 @@ def project(
     options = {"nonnegative": nonnegative, "xp": xp}
     factor = leaves[0].factor
     if factor is not None and all(leaf.factor == factor for leaf in leaves):
-        # A weight of 0 bounds nothing.
-        radius = radius / factor if factor else math.inf
         leaves = [leaf._replace(factor=None) for leaf in leaves]
+        if factor:
+            radius = radius / factor
+        else:  # which bounds nothing, and changes nothing
+            zeros = [_array.full((), 0, _array.result_dtype(leaf.x, xp), leaf.x, xp) for leaf in leaves]
+            leaves = [leaf._replace(weights=zero) for leaf, zero in zip(leaves, zeros, strict=True)]
     if axis is not None:
         return [
             _array.run_compiled(_project, leaves[0].x, leaves[0], radius, axis=axis, **options)
@@ -109,10 +117,18 @@ def _blocked(
     return _blocks.elementwise(with_number, arrays, xp=xp, whole=whole, dtype=dtype)
 
 
+def _times_factor(leaf: Leaf, step: Threshold, xp: Namespace) -> tuple[Leaf, Threshold]:
+    """Multiply the step by the number among the weights: in Python's floats, before JAX compiles it."""
+    if leaf.factor is not None:
+        step, leaf = step * leaf.factor, leaf._replace(factor=None)
+    if isinstance(step, float):  # what is larger is infinite in its dtype
+        step = min(step, float(xp.finfo(_array.result_dtype(leaf.x, xp)).max))
+    return leaf, step
+
+
 def _prox(leaf: Leaf, step: Threshold, *, nonnegative: bool, xp: Namespace) -> Array:
     if isinstance(step, float) and leaf.where is None and leaf.weights is None and not nonnegative:
-        t = step if leaf.factor is None else step * leaf.factor
-        p = _array.soft_threshold(leaf.x, t, xp)
+        p = _array.soft_threshold(leaf.x, step, xp)
         if p is not None:
             return p
     return _elementwise(leaf, step, kernel=_threshold.prox, nonnegative=nonnegative, xp=xp)
@@ -126,39 +142,41 @@ def _elementwise(
     xp: Namespace,
     **options: Any,
 ) -> Array:
-    if leaf.factor is not None:
-        step = step * leaf.factor
     return _blocked(functools.partial(kernel, **options), (leaf.x, leaf.where, leaf.weights), step, xp=xp)
 
 
-def _subdiff_distance(leaf: Leaf, gradient: Array, strength: Threshold, *, xp: Namespace) -> Array:
-    if leaf.factor is not None:
-        strength = strength * leaf.factor
+def _subdiff_distance(leaf: Leaf, strength: Threshold, gradient: Array, *, xp: Namespace) -> Array:
     arrays = leaf.x, gradient, leaf.where, leaf.weights
     dtype = _array.result_dtype(leaf.x, xp)
     return _blocked(_threshold.subdiff_distance, arrays, strength, dtype=dtype, xp=xp)
 
 
 def _strength_max(leaf: Leaf, *, xp: Namespace) -> Array:
-    every = tuple(range(leaf.x.ndim))
-    if _array.extent(leaf.x, every) == 0:
+    if _array.extent(leaf.x, _every(leaf.x)) == 0:
         return _array.full((), 0, _array.result_dtype(leaf.x, xp), leaf.x, xp)
 
     def kernel(x: Array, weights: Array | None, *, xp: Namespace) -> Array:
         return _array.largest(_threshold.strengths(x, weights, leaf.factor, xp=xp), xp)
 
+    if _array.is_chunked(leaf.x):
+        return _chunks.largest(kernel, (leaf.x, leaf.weights), _array.result_dtype(leaf.x, xp))
     return _blocks.largest(kernel, (leaf.x, leaf.weights), xp=xp)
 
 
 def _joined(leaves: Sequence[Leaf], xp: Namespace) -> Leaf:
     """All leaves as one vector, with their weights."""
     dtype = functools.reduce(xp.result_type, [leaf.x.dtype for leaf in leaves])
-    x = xp.concat([xp.reshape(xp.astype(leaf.x, dtype, copy=False), (-1,)) for leaf in leaves])
+    x = xp.concat([_flat(xp.astype(leaf.x, dtype, copy=False), xp) for leaf in leaves])
     if all(leaf.weights is None and leaf.factor is None for leaf in leaves):
         return Leaf(x)
     real = _array.result_dtype(x, xp)
     weights = [_weights(leaf, real, xp) for leaf in leaves]
-    return Leaf(x, weights=xp.concat([xp.reshape(w, (-1,)) for w in weights]))
+    return Leaf(x, weights=xp.concat([_flat(w, xp) for w in weights]))
+
+
+def _flat(x: Array, xp: Namespace) -> Array:
+    empty = _array.extent(x, _every(x)) == 0  # which Dask cannot reshape
+    return _array.full((0,), 0, x.dtype, x, xp) if empty else xp.reshape(x, (-1,))
 
 
 def _weights(leaf: Leaf, dtype: Any, xp: Namespace) -> Array:
@@ -172,48 +190,55 @@ def _split(vector: Array, leaves: Sequence[Leaf], xp: Namespace) -> list[Array]:
     for leaf in leaves:
         stop = start + math.prod(leaf.x.shape)
         part = xp.reshape(vector[start:stop], leaf.x.shape)
+        if _array.is_complex(part) and not _array.is_complex(leaf.x):
+            part = xp.real(part)
         out.append(xp.astype(part, leaf.x.dtype, copy=False))
         start = stop
     return out
 
 
 def _project(leaf: Leaf, radius: Threshold, *, axis: int, nonnegative: bool, xp: Namespace) -> Array:
-    weights = None if leaf.weights is None else xp.broadcast_to(leaf.weights, leaf.x.shape)
     kernel = functools.partial(_ball.project, axis=axis, nonnegative=nonnegative)
-    return _along(kernel, (leaf.x, weights), radius, axis=axis, xp=xp)
+    return _along(kernel, (leaf.x, leaf.weights), radius, axes=(axis,), xp=xp)
 
 
 def _prox_max(x: Array, step: Threshold, *, axis: int, xp: Namespace) -> Array:
-    return _along(functools.partial(_ball.residual, axis=axis), (x,), step, axis=axis, xp=xp)
+    return _along(functools.partial(_ball.residual, axis=axis), (x,), step, axes=(axis,), xp=xp)
 
 
 def _along(
     kernel: Callable[..., Array],
-    arrays: tuple[Array | None, ...],
+    arrays: tuple[Array, ...],
     step: Threshold,
     *,
-    axis: int,
+    axes: tuple[int, ...],
     xp: Namespace,
 ) -> Array:
+    """Run ``kernel(*arrays, step, xp=)`` on blocks or chunks that are not cut along some axes."""
     x = arrays[0]
-    if _array.extent(x, (axis,)) == 0:
+    if _array.extent(x, axes) == 0:
         return x
     if not _array.is_chunked(x):
-        return _blocked(kernel, arrays, step, whole=(axis,), xp=xp)
+        return _blocked(kernel, arrays, step, whole=axes, xp=xp)
     if isinstance(step, float):
-        arrays = *arrays, _array.full((), step, _array.accumulator_dtype(x, xp), x, xp)
-    else:
-        arrays = *arrays, step
+        step = _array.full((), step, _array.accumulator_dtype(x, xp), x, xp)
 
     def on_chunk(*chunks: Array, xp: Namespace) -> Array:
-        return _blocked(kernel, chunks[:-1], chunks[-1], whole=(axis,), xp=xp)
+        return _blocked(kernel, chunks[:-1], chunks[-1], whole=axes, xp=xp)
 
-    return _chunks.elementwise(on_chunk, arrays, (axis,), xp)
+    return _chunks.elementwise(on_chunk, (*arrays, step), axes)
 
 
 def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:
-    kernel = functools.partial(_group_formula.prox, axes=axes)
-    return _blocked(kernel, (x,), step, whole=axes, xp=xp)
+    return _on_groups(functools.partial(_group_formula.prox, axes=axes), x, step, axes=axes, xp=xp)
+
+
+def _on_groups(
+    kernel: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace
+) -> Array:
+    if _by_formula(x, axes):
+        return _blocked(kernel, (x,), step, whole=axes, xp=xp)
+    return _along(kernel, (x,), step, axes=axes, xp=xp)
 
 
 def group_value(
@@ -231,7 +256,7 @@ def group_value(
     ]
     total = functools.reduce(operator.add, totals)
     if mean:
-        total = total / _groups(xs, axes)
+        total = _mean.divided(total, _groups(xs, axes, xp=xp), None, xp=xp)
     dtype = functools.reduce(xp.result_type, [_array.result_dtype(x, xp) for x in xs])
     return _array.as_array(xp.astype(total, dtype, copy=False))
 
@@ -245,31 +270,66 @@ def group_subgradient(
     xp: Namespace,
 ) -> list[Array]:
     """w·x/‖x‖₂ of each group of each array, over the number of groups for a mean."""
-    over = 1 / _groups(xs, axes) if mean else None
+    over = 1 / _mean.divisor(_groups(xs, axes, xp=xp), xp=xp) if mean else 1.0
     out = []
     for x, w, a in zip(xs, weights, axes, strict=True):
-        scale = w if over is None else over if w is None else w * over
+        scale = (1.0 if w is None else w) * over
         constant = _array.detach(x)
         out.append(_array.run_compiled(_group_subgradient, x, constant, _array.detach(scale), axes=a, xp=xp))
     return out
 
 
-def _groups(xs: Sequence[Array], axes: Sequence[tuple[int, ...]]) -> int:
-    return sum(
-        math.prod(n for axis, n in enumerate(x.shape) if axis not in a) for x, a in zip(xs, axes, strict=True)
-    )
+def _groups(xs: Sequence[Array], axes: Sequence[tuple[int, ...]], *, xp: Namespace) -> Array | float:
+    """Count the groups: a number where no lazy shape hides it."""
+    counts: list[Array | float] = []
+    for x, own in zip(xs, axes, strict=True):
+        n = _array.extent(x, tuple([axis for axis in range(x.ndim) if axis not in own]))
+        if n is None:
+            one_of_each = x[tuple([slice(1) if axis in own else slice(None) for axis in range(x.ndim)])]
+            counts.append(_mean.count([Leaf(one_of_each)], None, xp=xp))
+        else:
+            counts.append(float(n))
+    return functools.reduce(operator.add, counts)
 
 
 def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], xp: Namespace) -> Array:
-    norms = _group_formula.norms(x, axes=axes, xp=xp)
+    every = _every(x)
+    if _by_formula(x, axes):
+        return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, xp=xp)
+    number = isinstance(weights, float)
+    kernel = functools.partial(_weighted_norms, groups=axes)
+    arrays = _chunks.merged(x, axes), None if number else weights
+    total = _chunks.reduce(kernel, arrays, every, keepdims=False)
+    return total * weights if number else total
+
+
+def _by_formula(x: Array, axes: tuple[int, ...]) -> bool:
+    """Whether to leave it to the library where groups lie: to Dask if they lie in many chunks, none of them empty."""
+    if not _array.is_chunked(x):
+        return True
+    return _chunks.is_cut(x, axes) and (_array.extent(x, axes) is None or not _chunks.may_be_empty(x))
+
+
+def _every(x: Array) -> tuple[int, ...]:
+    return tuple(range(x.ndim))
+
+
+def _weighted_norms(
+    x: Array,
+    weights: Threshold | None,
+    *,
+    groups: tuple[int, ...],
+    axes: tuple[int, ...],
+    keepdims: bool,
+    xp: Namespace,
+) -> Array:
+    """Σ w·‖x‖₂, in the accumulator's dtype."""
+    norms = _group_formula.norms(x, axes=groups, xp=xp)
     if weights is not None:
         norms = norms * (weights if isinstance(weights, float) else _array.widest(weights, xp))
-    every = tuple(range(norms.ndim))
-    return _formula.total(norms, axes=every, keepdims=False, xp=xp)
+    return _formula.total(norms, axes=axes, keepdims=keepdims, xp=xp)
 
 
-def _group_subgradient(x: Array, scale: Threshold | None, *, axes: tuple[int, ...], xp: Namespace) -> Array:
+def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:
     kernel = functools.partial(_group_formula.subgradient, axes=axes)
-    if scale is None:
-        return _blocks.elementwise(lambda x, xp: kernel(x, None, xp=xp), (x,), xp=xp, whole=axes)
-    return _blocked(kernel, (x,), scale, whole=axes, xp=xp)
+    return _on_groups(kernel, x, scale, axes=axes, xp=xp)

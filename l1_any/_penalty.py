@@ -47,7 +47,7 @@ class Huber:
         # The half of h that is not taken gets a harmless argument: its derivative is multiplied by 0.
         near, far = xp.where(inside, x, xp.zeros_like(x)), xp.where(inside, xp.ones_like(x), x)
         parts = [xp.real(near), xp.imag(near)] if _array.is_complex(x) else [near]
-        quadratic = sum(part * (part / (2 * self.delta)) for part in parts)
+        quadratic = sum(part * (part / self.delta * 0.5) for part in parts)
         linear = _formula.differentiable_abs(far, xp=xp) - self.delta / 2
         terms = xp.where(inside, quadratic, linear)
         return _formula.weighted(terms, where, weights, xp=xp)

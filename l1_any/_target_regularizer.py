@@ -47,7 +47,7 @@ class TargetRegularizer:
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"`name` must be a non-empty string, got {self.name!r}.")
         if _checks.is_number(self.weights):
-            _checks.number(self.weights, "weights")
+            object.__setattr__(self, "weights", _checks.number(self.weights, "weights"))
 
     def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:
         r"""Return the penalty and its metrics.

@@ -42,9 +42,7 @@ def threshold(
     step: Threshold, weights: Array | None, where: Array | None, dtype: DType, *, xp: Namespace
 ) -> Threshold:
     """step·w in a real dtype, where a number stays one."""
-    # What is larger leaves no finite number either.
-    largest = float(xp.finfo(dtype).max)
-    step = min(step, largest) if isinstance(step, float) else xp.astype(step, dtype, copy=False)
+    step = step if isinstance(step, float) else xp.astype(step, dtype, copy=False)
     if weights is None:
         return step
     return xp.astype(_formula.selected(weights, where, xp=xp), dtype, copy=False) * step

@@ -183,9 +183,11 @@ def project(
     and +0.0. A radius of 0 gives zeros.
 
     :math:`\theta` is worked in float64 where library and device have it, and the result is rounded once: a
-    float32 result then has a sum that exceeds the radius by at most 1e-7 of it. In float64, and where nothing
-    wider is at hand, it is a few roundings of the largest magnitude for each element that is not zero. A
-    vector with a NaN or an infinity becomes NaN.
+    float32 result then has a sum that exceeds the radius by at most 1e-7 of it, if that is not below 1e-7 of
+    the largest magnitude. Below that, in float64, and where nothing wider is at hand, it is a few roundings of
+    the largest magnitude for each element that is not zero. A vector with a NaN or an infinity becomes NaN;
+    but -inf counts as 0 with ``nonnegative``, and what has weight 0 may be infinite. Lengths that Dask does
+    not know must be computed first (``compute_chunk_sizes()``) where all of ``x`` is one vector.
 
     The derivative in torch and JAX is that of the threshold with the set of non-zero elements held fixed:
     0 at an element that is zero, the identity inside the ball and on its surface.

@@ -50,13 +50,73 @@ def test_prox_of_special_values(library):
     assert np.array_equal(p, [inf, 0, nan, 0, 0, 0.5, 0], equal_nan=True)
 
 
-@pytest.mark.only("numpy", "strict", "torch", "dask")  # JAX itself warns of a number that it cannot hold
 def test_a_step_beyond_the_dtype_leaves_nothing_finite(library):
     x = library.asarray([-1.0, 0.0, 1.0, nan], "float32")
     expected = [0, 0, 0, nan]
     for options in ({}, {"weights": 0.5}, {"nonnegative": True}):
         assert np.array_equal(to_numpy(l1.prox(x, 1e300, **options)), expected, equal_nan=True)
     assert np.array_equal(to_numpy(l1.prox_elastic_net(x, 1e300, l1_ratio=1.0)), expected, equal_nan=True)
+
+
+def test_step_times_a_number_as_weight_is_rounded_once(library):
+    steps = np.random.default_rng(10).random((50, 2))
+    x = library.asarray(np.ones(1), "float32")
+    for t, w in [*steps, (1e-45, 0.25e45), (1e30, 1e-31)]:
+        expected = np.float32(1) - np.float32(t * w)
+        assert to_numpy(l1.prox(x, t, weights=w)) == expected
+        assert to_numpy(l1.subdiff_distance(x, -x, t, weights=w)) == expected
+
+
+def test_results_of_0d_arrays_are_arrays(library):
+    x = library.asarray(1.5, "float32")
+    for function in ELEMENTWISE.values():
+        assert type(function(x)) is type(x)
+    for function in (l1.project, l1.prox_max):
+        assert type(function(x, 0.5)) is type(x)
+    assert type(l1.prox_group(x, 0.5, axis=None)) is type(x)
+    assert type(l1.group_subgradient(x, axis=None)) is type(x)
+
+
+def test_project_with_weight_0_as_a_number_or_an_array(library):
+    x = library.asarray([[inf, -1.0, 2.0]], "float32")
+    zeros = library.asarray(np.zeros(3), "float32")
+    for weights in (0.0, zeros):
+        for axis in (None, 1):
+            assert np.array_equal(to_numpy(l1.project(x, 1.0, axis=axis, weights=weights)), to_numpy(x))
+            kept = l1.project(x, 1.0, axis=axis, weights=weights, nonnegative=True)
+            assert np.array_equal(to_numpy(kept), [[inf, 0, 2]])
+    two = l1.project([x, x], 1.0, weights=0.0)
+    assert all(np.array_equal(to_numpy(one), to_numpy(x)) for one in two)
+
+
+def test_structures_of_real_and_complex_arrays(library):
+    x = [library.asarray([3.0], "float32"), library.asarray([1 + 1j], "complex64")]
+    p = l1.project(x, 1.0)
+    assert [one.dtype for one in p] == [one.dtype for one in x]
+    assert to_numpy(p[0]) == 1
+    assert to_numpy(p[1]) == 0
+    q = l1.prox_max(x, 1.0)
+    assert to_numpy(q[0]) == 2
+    assert to_numpy(q[1]) == np.complex64(1 + 1j)
+
+
+@pytest.mark.only(
+    "numpy", "strict", "torch", "dask"
+)  # XLA multiplies by reciprocals, and takes subnormals for zero
+def test_huber_of_the_largest_magnitudes(library):
+    x = library.asarray([1e37, -2e38], "float32")
+    assert np.isclose(to_numpy(l1.huber(x, 8e37)), 1e37 / 16 + 1.6e38, rtol=1e-6)
+    assert np.isclose(to_numpy(l1.huber(x, 1.8e38)), 1e37 * (1e37 / 3.6e38) + 1.1e38, rtol=1e-6)
+
+
+def test_groups_of_the_largest_magnitudes(library):
+    x = library.asarray([[9e37, 1.0], [3e38, 1e38]], "float32")
+    norms = np.asarray([9e37, math.hypot(3e38, 1e38)])
+    assert np.allclose(to_numpy(l1.group_value(x[:1, :], axis=1)), norms[0], rtol=1e-6)
+    s = to_numpy(l1.group_subgradient(x, axis=1))
+    assert np.allclose(s, [[1, 0], [3 / math.sqrt(10), 1 / math.sqrt(10)]], rtol=1e-6)
+    p = to_numpy(l1.prox_group(x, 1e37, axis=1))
+    assert np.allclose(p, to_numpy(x) * (1 - 1e37 / norms[:, None]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("t", [0.0, 1e-310, 1e-40, 0.3, 1.0])
@@ -288,8 +348,10 @@ def test_torch_transformations(library, name):
         lambda x, t: l1.prox_group(x, t, axis=1),
         lambda x, t: l1.project([x, x], 3.0, weights=[t, 2 * t])[1],
         lambda x, t: l1.value(x, weights=t),
+        lambda x, t: l1.group_value(x, axis=1, weights=t, reduce="mean"),
+        lambda x, t: l1.group_subgradient(x, axis=1, weights=t, reduce="mean"),
     ],
-    ids=["prox", "complex", "prox_group", "weights", "value"],
+    ids=["prox", "complex", "prox_group", "weights", "value", "mean", "mean subgradient"],
 )
 @pytest.mark.filterwarnings("ignore:.*code generation for complex operators:UserWarning")
 def test_numbers_that_change_under_torch_compile(library, function):
@@ -386,15 +448,57 @@ def test_huber_derives_to_its_gradient(library):
     assert curvature.tolist() == [0, 1, 1, 1, 1, 1, 1, 0, 0, 0]
 
 
+WITH_MEANS = {
+    "mean of norms": lambda x: l1.group_value(x, axis=-1, reduce="mean"),
+    "subgradient of the mean of norms": lambda x: l1.group_subgradient(x, axis=-1, reduce="mean"),
+}
+
+
 @pytest.mark.only("dask")
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def test_dask_unknown_lengths(library, name):
+@pytest.mark.parametrize("name", OPERATORS | SCALARS | WITH_MEANS)
+class TestDaskChunks:
+    @pytest.mark.parametrize("chunks", [3, (3, -1), (-1, 1)])
+    @pytest.mark.parametrize(
+        "rows", [range(8), [0, 3, 4, 7], [6]]
+    )  # of which some leave a chunk without a row
+    def test_unknown_lengths(self, library, name, chunks, rows):
+        import dask.array as da
+
+        function = (OPERATORS | SCALARS | WITH_MEANS)[name]
+        values = data((8, 6))
+        some = np.isin(np.arange(8), rows)
+        x = da.from_array(values, chunks=chunks)
+        found = function(x[da.from_array(some, chunks=3)]).compute()
+        assert np.allclose(found, function(values[some]), rtol=1e-6, atol=0)
+
+    @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+    def test_empty(self, library, name, shape):
+        if shape[0] == 0 and name in WITH_MEANS:
+            pytest.skip("the mean of no groups is refused")
+        import dask.array as da
+
+        function = (OPERATORS | SCALARS | WITH_MEANS)[name]
+        found = function(da.zeros(shape, chunks=(1, 2), dtype="float32")).compute()
+        np.testing.assert_array_equal(found, function(np.zeros(shape, np.float32)))
+
+
+@pytest.mark.only("dask")
+def test_dask_strengths_and_vectors_of_odd_chunks(library):
     import dask.array as da
 
-    values = data()
-    x = da.from_array(values, chunks=3)
-    found = ELEMENTWISE[name](x[x[:, 0] > 0]).compute()
-    np.testing.assert_array_equal(found, ELEMENTWISE[name](values[values[:, 0] > 0]))
+    values = data((8, 6))
+    x = da.from_array(values, chunks=(2, -1))
+    rows = [1, 6]
+    some = da.from_array(np.isin(np.arange(8), rows), chunks=2)
+    assert l1.strength_max(x[some]).compute() == abs(values[rows]).max()
+    w = np.linspace(1, 2, 8, dtype=np.float32)[:, None]
+    found = l1.project(x[some], 1.0, axis=1, weights=da.from_array(w, chunks=(2, 1))[some]).compute()
+    np.testing.assert_array_equal(found, l1.project(values[rows], 1.0, axis=1, weights=w[rows]))
+    empty = da.zeros((0, 3), chunks=(1, 2), dtype="float32")
+    for operator in (l1.project, l1.prox_max):
+        assert operator(empty, 1.0).compute().shape == (0, 3)
+        with pytest.raises(ValueError, match=r"`x` must have known lengths .* compute_chunk_sizes\(\)"):
+            operator(x[x[:, 0] > 0], 1.0)
 
 
 @pytest.mark.only("dask")

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from l1_any import _checks
 from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
 from l1_any.proximal import prox
+
+from ._group_axis import as_ints, check_axes
 
 Schedule = Callable[[Array], Array | float]
 
@@ -55,7 +58,9 @@ def proximal_l1(
     Raises
     ------
     TypeError, ValueError
-        A learning rate or strength that is a number and not a finite one >= 0. ``update`` without ``params``.
+        A learning rate or strength that is no finite number >= 0 and no 0-d array, whose value is not
+        checked; axes that are no ints. From ``update``: without ``params``; a number from a schedule that is
+        not finite or < 0; axes that a parameter does not have.
 
     Notes
     -----
@@ -77,6 +82,7 @@ def proximal_l1(
     >>> optax.apply_updates(params, updates)
     Array([ 0. , -1.9], dtype=float32)
     """
+    axis = as_ints(group_axis)
     rate_at = _schedule(learning_rate, "learning_rate")
     strength_at = _schedule(strength, "strength")
 
@@ -97,8 +103,10 @@ def proximal_l1(
             if u is None:
                 return None
             moved = jnp.astype(p + u, p.dtype)
-            z = prox(moved, step) if group_axis is None else prox_group(moved, step, axis=group_axis)
-            return z - p
+            if axis is None:
+                return prox(moved, step) - p
+            check_axes(axis, p.shape, "one", "`mask`")
+            return prox_group(moved, step, axis=axis) - p
 
         updates = jax.tree.map(towards_zeros, params, updates)
         return updates, ProximalL1State(optax.safe_increment(state.count))
@@ -108,8 +116,16 @@ def proximal_l1(
 
 
 def _schedule(value: float | Array | Schedule, name: str) -> Schedule:
-    if callable(value):
-        return value
-    if not isinstance(value, jax.Array):
-        value = _checks.number(value, name)
-    return lambda _: value
+    if not callable(value):
+        value = _checked(value, name)
+        return lambda _: value
+    return lambda count: _checked(value(count), name)
+
+
+def _checked(value: Any, name: str) -> float | Array:
+    """Return a number that has been checked, or a 0-d array, whose value cannot be."""
+    if not isinstance(value, jax.Array | np.ndarray):
+        return _checks.number(value, name, "a number or a 0-d array")
+    if value.shape:
+        raise ValueError(f"`{name}` must be a number or a 0-d array, got shape {value.shape}.")
+    return jnp.asarray(value)

@@ -13,6 +13,7 @@ from l1_any.groups import prox_group
 from l1_any.proximal import prox
 
 from ._exclusion import Exclusion, check_patterns, is_excluded
+from ._group_axis import as_ints, check_axes
 
 Schedule = Callable[[int], float]
 
@@ -40,6 +41,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         Factor of the L1 norm, >= 0, of the groups that hold no ``"strength"`` of their own (0 there for no
         L1). A callable is a schedule: it gets the number of steps taken so far, and sets the group's
         ``"strength"`` before each threshold. A number may be changed in ``param_groups`` while training.
+        A group's own strength may also come from a loaded state, or from an earlier `ProximalL1` of the same
+        inner optimizer.
     group_axis : int or tuple of int, optional
         The norm is the sum of the L2 norms along these axes instead, and its zeros are whole slices: 1 for
         the rows of a linear layer, ``(1, 2, 3)`` for the output channels of a 2-D convolution. For the
@@ -52,8 +55,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     Raises
     ------
     TypeError
-        ``inner_optimizer`` is no torch optimizer; a strength that is neither a number nor callable; axes
-        that are no ints; an ``exclude`` of another kind.
+        ``inner_optimizer`` is no torch optimizer, or a `ProximalL1` itself; a strength that is neither a
+        number nor callable; axes that are no ints; an ``exclude`` of another kind.
     ValueError
         A negative or non-finite strength; a pattern where parameters have no names, or that fits none of
         them; a ``group_axis`` that a parameter does not have; a group without learning rate.
@@ -66,9 +69,10 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     :math:`1/(1-\beta)`, loss plus :math:`(1-\beta)\lambda\lVert p\rVert_1`; with Adam it is no minimiser of
     such a sum, as that of AdamW is none with an L2 penalty.
 
-    A parameter without gradient is left alone, as by the inner optimizer. Storage that several parameters
-    share is thresholded once. Thresholds work in place, with one temporary of a parameter's size at a time;
-    a ``DTensor`` stays sharded. In half precision a threshold below half a unit in the last place of a
+    A parameter without gradient is left alone, as by the inner optimizer. What several parameters share as
+    a whole, transposed or reshaped too, is thresholded once; those that overlap in part, each. Thresholds
+    work in place, with one temporary of a parameter's size at a time (a few where one group is the whole
+    parameter); a ``DTensor`` stays sharded. In half precision a threshold below half a unit in the last place of a
     parameter does nothing to it: keep float32 parameters there, as for any small learning rate.
 
     It is a `torch.optim.Optimizer`: schedulers, ``torch.amp.GradScaler`` (a step that it skips has no
@@ -100,6 +104,10 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         group_axis: Axis = None,
         exclude: Exclusion | None = None,
     ) -> None:
+        if isinstance(inner_optimizer, ProximalL1):
+            raise TypeError(
+                "`inner_optimizer` must be no ProximalL1; change the strengths in `param_groups`."
+            )
         if not isinstance(inner_optimizer, Optimizer):
             got = type(inner_optimizer).__name__
             raise TypeError(f"`inner_optimizer` must be a torch.optim.Optimizer, got {got}.")
@@ -114,10 +122,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
                 "_thresholded": set(),
             }
         )
-        for index in range(len(self.param_groups)):
-            self._admit(index)
-        names = [name for group in self.param_groups for name in group.get("param_names", ())]
-        check_patterns(self._exclude, names)
+        self._admit(self.param_groups)
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("inner_optimizer", "_group_defaults", "_exclude", "_schedules", "_thresholded")
@@ -164,7 +169,10 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         """
         # GradScaler calls an optimizer with `_step_supports_amp_scaling` even for a step to skip. This one never
         # has it, whatever the inner one has, so that a skipped step has no threshold.
-        strengths = [self._strength(index) for index in range(len(self.param_groups))]  # or no step at all
+        strengths = [
+            _strength(group, schedule, index)  # or no step at all
+            for index, (group, schedule) in enumerate(zip(self.param_groups, self._schedules, strict=True))
+        ]
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
             self._threshold(strengths)
@@ -177,8 +185,11 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group to the inner optimizer; its own ``"strength"`` and ``"group_axis"`` are kept."""
         self.inner_optimizer.add_param_group(param_group)
-        self.param_groups[-1].setdefault("strength_step", self.param_groups[0]["strength_step"])
-        self._admit(len(self.param_groups) - 1)
+        try:
+            self._admit(self.param_groups[-1:], steps=self.param_groups[0]["strength_step"])
+        except BaseException:
+            self.param_groups.pop()
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """Return the inner optimizer's state, with strengths and steps in its groups."""
@@ -203,25 +214,32 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         """
         return [self._share_of_zeros(group) for group in self.param_groups]
 
-    def _admit(self, index: int) -> None:
-        """Give a group what it needs, and note which of its parameters to threshold."""
-        group = self.param_groups[index]
-        for key, value in self._group_defaults.items():
-            group.setdefault(key, value)
-        if "lr" not in group:
-            raise ValueError(f"`inner_optimizer` must have a learning rate, got none in group {index}.")
-        schedule = group["strength"] if callable(group["strength"]) else None
-        self._schedules.append(schedule)
-        group["strength"] = self._strength(index)
-        for name, p in _named(group):
-            if not is_excluded(self._exclude, name, p):
-                _check_axes(group["group_axis"], name, p)
-                self._thresholded.add(p)
-
-    def _strength(self, index: int) -> float:
-        group, schedule = self.param_groups[index], self._schedules[index]
-        strength = group["strength"] if schedule is None else schedule(group["strength_step"])
-        return _checks.number(strength, f"param_groups[{index}]['strength']")
+    def _admit(self, groups: Sequence[dict[str, Any]], steps: int = 0) -> None:
+        """Give the last groups what they need, and note which parameters to threshold: all of it, or nothing."""
+        first = len(self.param_groups) - len(groups)
+        settings, schedules, thresholded = [], [], set()
+        for index, group in enumerate(groups, first):
+            own = {key: group.get(key, value) for key, value in self._group_defaults.items()}
+            own["strength_step"] = group.get("strength_step", steps)
+            if "lr" not in group:
+                raise ValueError(f"`inner_optimizer` must have a learning rate, got none in group {index}.")
+            schedule = own["strength"] if callable(own["strength"]) else None
+            own["strength"] = _strength(own, schedule, index)
+            own["group_axis"] = as_ints(own["group_axis"])
+            for name, p in _named(group):
+                if not is_excluded(self._exclude, name, p):
+                    which = "a parameter" if name is None else f"`{name}`"
+                    check_axes(own["group_axis"], p.shape, which, "`exclude`")
+                    thresholded.add(p)
+            settings.append(own)
+            schedules.append(schedule)
+        check_patterns(
+            self._exclude, [name for group in self.param_groups for name in group.get("param_names", ())]
+        )
+        for group, own in zip(groups, settings, strict=True):
+            group.update(own)
+        self._schedules.extend(schedules)
+        self._thresholded.update(thresholded)
 
     def _threshold(self, strengths: Sequence[float]) -> None:
         seen = set()
@@ -234,10 +252,9 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             for p in group["params"]:
                 if p.grad is None or p not in self._thresholded:
                     continue
-                local = _local(p)
-                storage = (local.data_ptr() or id(p), local.numel())
-                if storage not in seen:
-                    seen.add(storage)
+                place = _place(_local(p))
+                if place not in seen:
+                    seen.add(place)
                     _threshold(p, step, group["group_axis"])
 
     def _share_of_zeros(self, group: dict[str, Any]) -> float:
@@ -252,20 +269,21 @@ def _named(group: dict[str, Any]) -> Iterator[tuple[str | None, torch.Tensor]]:
     return zip(names, group["params"], strict=True)
 
 
-def _check_axes(axis: Axis, name: str | None, p: torch.Tensor) -> None:
-    if axis is None:
-        return
-    axes = _checks.axis_numbers(axis, "group_axis")
-    if not axes or isinstance(axis, bool):
-        raise TypeError(f"`group_axis` must be an int, a tuple of ints or None, got {axis!r}.")
-    for a in axes:
-        if not -p.ndim <= a < p.ndim:
-            which = "a parameter" if name is None else f"`{name}`"
-            raise ValueError(
-                f"`group_axis` must be within the dimensions of each parameter with L1, got {axis!r} for "
-                f"{which} of shape {tuple(p.shape)}; leave it out by `exclude`."
-            )
-    _checks.each_once(axes, p.ndim, axis, "group_axis")
+def _strength(group: dict[str, Any], schedule: Schedule | None, index: int) -> float:
+    strength = group["strength"] if schedule is None else schedule(group["strength_step"])
+    return _checks.number(strength, f"param_groups[{index}]['strength']")
+
+
+def _place(p: torch.Tensor) -> tuple[Any, ...]:
+    """Return what tells in which elements of memory a tensor lies, whatever its shape and the order of its axes."""
+    dims = sorted((stride, n) for stride, n in zip(p.stride(), p.shape, strict=True) if n > 1)
+    runs: list[tuple[int, int]] = []
+    for stride, n in dims:  # neighbours first
+        if runs and runs[-1][0] * runs[-1][1] == stride:
+            runs[-1] = (runs[-1][0], runs[-1][1] * n)
+        else:
+            runs.append((stride, n))
+    return p.data_ptr() or id(p), *runs
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:

@@ -103,8 +103,36 @@ def test_numbers_are_checked(name, value):
         l1.optim.proximal_l1(**({"learning_rate": 0.1, "strength": 0.1} | {name: value}))
 
 
+@pytest.mark.parametrize("axis", ["x", 0.5, (0, 0.5), ()])
+def test_axes_must_be_ints(axis):
+    with pytest.raises(TypeError, match="`group_axis` must be an int, a tuple of ints or None"):
+        l1.optim.proximal_l1(0.1, 1.0, group_axis=axis)
+
+
+def test_errors_of_update_name_what_was_given():
+    params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2)}
+    for options, message in [
+        (
+            {"strength": 1.0, "group_axis": 1},
+            "`group_axis` must be within .* shape .2,.; leave it out by `mask`",
+        ),
+        ({"strength": 1.0, "group_axis": (0, 0)}, "`group_axis` must name each axis once"),
+        ({"strength": lambda count: -1.0}, "`strength` must be a finite number >= 0, got -1.0"),
+        ({"strength": lambda count: np.ones(3)}, "`strength` must be a number or a 0-d array, got shape"),
+    ]:
+        tx = l1.optim.proximal_l1(0.1, **options)
+        with pytest.raises(ValueError, match=message):
+            tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+
+
+def test_strengths_are_0d():
+    with pytest.raises(ValueError, match=r"`strength` must be a number or a 0-d array, got shape \(3,\)"):
+        l1.optim.proximal_l1(0.1, jnp.ones(3))
+    assert l1.optim.proximal_l1(jnp.asarray(0.1), np.float32(1)).init({}).count == 0
+
+
 def test_strength_must_be_a_number():
-    with pytest.raises(TypeError, match="`strength` must be a number, got str"):
+    with pytest.raises(TypeError, match="`strength` must be a number or a 0-d array, got str"):
         l1.optim.proximal_l1(0.1, "0.1")
 
 

@@ -137,6 +137,71 @@ def test_tied_parameters_are_thresholded_once():
     torch.testing.assert_close(first.detach(), torch.full((2, 3), 0.9))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "factors"),
+    [
+        (lambda w: w, lambda w: w.view(2, 3), [1, 1, 1, 1, 1, 1]),
+        (lambda w: w.view(2, 3).T, lambda w: w, [1, 1, 1, 1, 1, 1]),
+        (lambda w: w.view(1, 2, 3), lambda w: w.view(3, 2), [1, 1, 1, 1, 1, 1]),
+        (lambda w: w[:3], lambda w: w[3:], [1, 1, 1, 1, 1, 1]),
+        (lambda w: w[::2], lambda w: w[1::2], [1, 1, 1, 1, 1, 1]),
+        (lambda w: w[::2], lambda w: w[:3], [2, 1, 2, 0, 1, 0]),
+    ],
+)
+def test_views_of_one_tensor(first, second, factors):
+    w = torch.ones(6)
+    parameters = [nn.Parameter(first(w)), nn.Parameter(second(w))]
+    for p in parameters:
+        p.grad = torch.zeros_like(p)
+    l1.optim.ProximalL1(torch.optim.SGD(parameters, lr=0.1), strength=1.0).step()
+    torch.testing.assert_close(w, 1 - 0.1 * torch.tensor(factors))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"exclude": "*.bais"}, ValueError),
+        ({"group_axis": 1}, ValueError),
+        ({"strength": lambda step: -1.0}, ValueError),
+        ({"exclude": 1.0}, TypeError),
+    ],
+)
+def test_a_refused_construction_changes_nothing(wrong, error):
+    inner = torch.optim.SGD(nn.Linear(3, 2).named_parameters(), lr=0.1)
+    before = [dict(group) for group in inner.param_groups]
+    with pytest.raises(error):
+        l1.optim.ProximalL1(inner, **{"strength": 1.0} | wrong)
+    assert [dict(group) for group in inner.param_groups] == before
+    assert l1.optim.ProximalL1(inner, 0.01).param_groups[0]["strength"] == 0.01
+
+
+@pytest.mark.parametrize("wrong", [{"strength": -1.0}, {"group_axis": 1}])
+def test_a_refused_group_is_not_added(wrong):
+    layer = nn.Linear(3, 2)
+    optimizer = l1.optim.ProximalL1(torch.optim.SGD([layer.weight], lr=0.1), strength=0.5)
+    with pytest.raises(ValueError, match=r"strength|group_axis"):
+        optimizer.add_param_group({"params": [layer.bias]} | wrong)
+    assert len(optimizer.param_groups) == 1
+    optimizer.add_param_group({"params": [layer.bias], "strength": 1.0})
+    layer.bias.grad = torch.zeros(2)
+    optimizer.step()
+    assert optimizer.param_groups[1]["strength"] == 1.0
+
+
+def test_an_optimizer_that_thresholds_is_not_wrapped_again():
+    once = l1.optim.ProximalL1(torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=0.1), strength=1.0)
+    with pytest.raises(TypeError, match="`inner_optimizer` must be no ProximalL1"):
+        l1.optim.ProximalL1(once, strength=2.0)
+
+
+def test_axes_of_numpy_are_saved_as_numbers(tmp_path):
+    inner = torch.optim.SGD([nn.Parameter(torch.ones(3, 2))], lr=0.1)
+    optimizer = l1.optim.ProximalL1(inner, strength=1.0, group_axis=(np.int64(0), np.int64(1)))
+    torch.save(optimizer.state_dict(), tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["param_groups"][0]["group_axis"] == (0, 1)
+
+
 def test_a_module_used_twice_is_thresholded_once():
     layer = nn.Linear(4, 4, bias=False)
     model = nn.Sequential(layer, layer)

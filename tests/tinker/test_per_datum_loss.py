@@ -19,7 +19,7 @@ PENALTIES = [
     l1.L1Regularizer(target="probs", where="weights"),
     l1.L1Regularizer(target=("field", "reference"), weights="strengths"),
     DRIFT,
-    l1.L1Regularizer(target=("delta", l1.Uniform(256)), weights=2.5),
+    l1.L1Regularizer(target=("delta", l1.Uniform(256)), weights=np.float32(2.5)),
     l1.SoftL1Regularizer(0.3, target=("delta", "reference"), where="weights", weights="strengths"),
 ]
 
