@@ -11,6 +11,9 @@ from ._threshold import Threshold
 from ._typing import Array, DType, Leaf, Namespace
 
 
+_LARGEST_FLOAT32 = 3.4028234663852886e38
+
+
 def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool, xp: Namespace) -> list[Array]:
     """Soft threshold of each leaf."""
     return [
@@ -121,7 +124,7 @@ def _times_factor(leaf: Leaf, step: Threshold, xp: Namespace) -> tuple[Leaf, Thr
     """Multiply the step by the number among the weights: in Python's floats, before JAX compiles it."""
     if leaf.factor is not None:
         step, leaf = step * leaf.factor, leaf._replace(factor=None)
-    if isinstance(step, float):  # what is larger is infinite in its dtype
+    if isinstance(step, float) and step > _LARGEST_FLOAT32:  # it may be infinite in its dtype
         step = min(step, float(xp.finfo(_array.result_dtype(leaf.x, xp)).max))
     return leaf, step
 

@@ -160,7 +160,7 @@ def test_views_of_one_tensor(first, second, factors):
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"exclude": "*.bais"}, ValueError),
+        ({"exclude": "*.norm"}, ValueError),
         ({"group_axis": 1}, ValueError),
         ({"strength": lambda step: -1.0}, ValueError),
         ({"exclude": 1.0}, TypeError),
