@@ -9,11 +9,7 @@ from ._typing import Array
 
 
 def reduce(
-    kernel: Callable[..., Array],
-    arrays: tuple[Array, ...],
-    axes: tuple[int, ...],
-    *,
-    keepdims: bool,
+    kernel: Callable[..., Array], arrays: tuple[Array, ...], axes: tuple[int, ...], *, keepdims: bool
 ) -> Array:
     """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
     x = arrays[0]
@@ -33,9 +29,9 @@ def largest(kernel: Callable[..., Array], arrays: tuple[Array, ...], dtype: Any)
     on_chunks = _on_chunks(kernel, arrays, xp=chunk_xp)
 
     def largest_of_chunk(first: Array, *others: Array) -> Array:
-        every = tuple(range(first.ndim))
-        found = 0 if _array.extent(first, every) == 0 else on_chunks(first, *others)
-        return chunk_xp.full((1,) * first.ndim, found, dtype=dtype, device=_array.device(first))
+        if _is_empty(first):
+            return _array.full((1,) * first.ndim, 0, dtype, first, chunk_xp)
+        return chunk_xp.reshape(on_chunks(first, *others), (1,) * first.ndim)
 
     present = [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
     meta = chunk_xp.empty((0,) * x.ndim, dtype=dtype)
@@ -49,8 +45,7 @@ def elementwise(kernel: Callable[..., Array], arrays: tuple[Array, ...], whole: 
     on_chunks = _on_chunks(kernel, arrays, xp=_array.namespace(x._meta))  # noqa: SLF001
 
     def on_filled(first: Array, *others: Array) -> Array:
-        empty = _array.extent(first, tuple(range(first.ndim))) == 0
-        return first if empty else on_chunks(first, *others)
+        return first if _is_empty(first) else on_chunks(first, *others)
 
     others = [_in_chunks_of(x, a) for a in arrays[1:] if a is not None]
     return x.map_blocks(on_filled, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
@@ -69,6 +64,10 @@ def may_be_empty(x: Array) -> bool:
 def merged(x: Array, axes: tuple[int, ...]) -> Array:
     """Return x with one chunk along each of some axes."""
     return x.rechunk(dict.fromkeys(axes, -1)) if is_cut(x, axes) else x
+
+
+def _is_empty(chunk: Array) -> bool:
+    return _array.extent(chunk, tuple(range(chunk.ndim))) == 0
 
 
 def _on_chunks(

@@ -2,14 +2,13 @@
 
 import functools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _array, _ball, _blocks, _chunks, _formula, _group_formula, _mean, _threshold
+from . import _array, _ball, _blocks, _chunks, _threshold
+from ._steps import along, blocked
 from ._threshold import Threshold
-from ._typing import Array, DType, Leaf, Namespace
-
+from ._typing import Array, Leaf, Namespace
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 
@@ -83,43 +82,6 @@ def prox_max(xs: Sequence[Array], step: Threshold, *, axis: int | None, xp: Name
     return _split(_array.run_compiled(_prox_max, x, x, step, axis=0, xp=xp), leaves, xp)
 
 
-def prox_group(
-    xs: Sequence[Array], steps: Sequence[Threshold], axes: Sequence[tuple[int, ...]], *, xp: Namespace
-) -> list[Array]:
-    """Shrink the norm of each group of each array."""
-    return [
-        _array.run_compiled(_prox_group, x, x, step, axes=a, xp=xp)
-        for x, step, a in zip(xs, steps, axes, strict=True)
-    ]
-
-
-def _blocked(
-    kernel: Callable[..., Array],
-    arrays: tuple[Array | None, ...],
-    step: Threshold,
-    *,
-    whole: tuple[int, ...] = (),
-    dtype: DType | None = None,
-    xp: Namespace,
-) -> Array:
-    """Run ``kernel(*arrays, step, xp=)`` in blocks, whether the step is a number or has its own elements."""
-    if not isinstance(step, float):
-
-        def with_array(*blocks: Array, xp: Namespace) -> Array:
-            *others, own = blocks
-            axes = range(others[0].ndim - own.ndim, others[0].ndim)
-            if own.ndim:  # blocks are broadcast, also along what is whole
-                own = own[tuple(slice(1) if axis in whole else slice(None) for axis in axes)]
-            return kernel(*others, own, xp=xp)
-
-        return _blocks.elementwise(with_array, (*arrays, step), xp=xp, whole=whole, dtype=dtype)
-
-    def with_number(*blocks: Array | None, xp: Namespace) -> Array:
-        return kernel(*blocks, step, xp=xp)
-
-    return _blocks.elementwise(with_number, arrays, xp=xp, whole=whole, dtype=dtype)
-
-
 def _times_factor(leaf: Leaf, step: Threshold, xp: Namespace) -> tuple[Leaf, Threshold]:
     """Multiply the step by the number among the weights: in Python's floats, before JAX compiles it."""
     if leaf.factor is not None:
@@ -145,21 +107,23 @@ def _elementwise(
     xp: Namespace,
     **options: Any,
 ) -> Array:
-    return _blocked(functools.partial(kernel, **options), (leaf.x, leaf.where, leaf.weights), step, xp=xp)
+    return blocked(functools.partial(kernel, **options), (leaf.x, leaf.where, leaf.weights), step, xp=xp)
 
 
 def _subdiff_distance(leaf: Leaf, strength: Threshold, gradient: Array, *, xp: Namespace) -> Array:
     arrays = leaf.x, gradient, leaf.where, leaf.weights
     dtype = _array.result_dtype(leaf.x, xp)
-    return _blocked(_threshold.subdiff_distance, arrays, strength, dtype=dtype, xp=xp)
+    return blocked(_threshold.subdiff_distance, arrays, strength, dtype=dtype, xp=xp)
 
 
 def _strength_max(leaf: Leaf, *, xp: Namespace) -> Array:
     if _array.extent(leaf.x, _every(leaf.x)) == 0:
         return _array.full((), 0, _array.result_dtype(leaf.x, xp), leaf.x, xp)
 
+    factor = leaf.factor
+
     def kernel(x: Array, weights: Array | None, *, xp: Namespace) -> Array:
-        return _array.largest(_threshold.strengths(x, weights, leaf.factor, xp=xp), xp)
+        return _array.largest(_threshold.strengths(x, weights, factor, xp=xp), xp)
 
     if _array.is_chunked(leaf.x):
         return _chunks.largest(kernel, (leaf.x, leaf.weights), _array.result_dtype(leaf.x, xp))
@@ -202,137 +166,12 @@ def _split(vector: Array, leaves: Sequence[Leaf], xp: Namespace) -> list[Array]:
 
 def _project(leaf: Leaf, radius: Threshold, *, axis: int, nonnegative: bool, xp: Namespace) -> Array:
     kernel = functools.partial(_ball.project, axis=axis, nonnegative=nonnegative)
-    return _along(kernel, (leaf.x, leaf.weights), radius, axes=(axis,), xp=xp)
+    return along(kernel, (leaf.x, leaf.weights), radius, axes=(axis,), xp=xp)
 
 
 def _prox_max(x: Array, step: Threshold, *, axis: int, xp: Namespace) -> Array:
-    return _along(functools.partial(_ball.residual, axis=axis), (x,), step, axes=(axis,), xp=xp)
-
-
-def _along(
-    kernel: Callable[..., Array],
-    arrays: tuple[Array, ...],
-    step: Threshold,
-    *,
-    axes: tuple[int, ...],
-    xp: Namespace,
-) -> Array:
-    """Run ``kernel(*arrays, step, xp=)`` on blocks or chunks that are not cut along some axes."""
-    x = arrays[0]
-    if _array.extent(x, axes) == 0:
-        return x
-    if not _array.is_chunked(x):
-        return _blocked(kernel, arrays, step, whole=axes, xp=xp)
-    if isinstance(step, float):
-        step = _array.full((), step, _array.accumulator_dtype(x, xp), x, xp)
-
-    def on_chunk(*chunks: Array, xp: Namespace) -> Array:
-        return _blocked(kernel, chunks[:-1], chunks[-1], whole=axes, xp=xp)
-
-    return _chunks.elementwise(on_chunk, (*arrays, step), axes)
-
-
-def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:
-    return _on_groups(functools.partial(_group_formula.prox, axes=axes), x, step, axes=axes, xp=xp)
-
-
-def _on_groups(
-    kernel: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], xp: Namespace
-) -> Array:
-    if _by_formula(x, axes):
-        return _blocked(kernel, (x,), step, whole=axes, xp=xp)
-    return _along(kernel, (x,), step, axes=axes, xp=xp)
-
-
-def group_value(
-    xs: Sequence[Array],
-    weights: Sequence[Threshold | None],
-    axes: Sequence[tuple[int, ...]],
-    *,
-    mean: bool,
-    xp: Namespace,
-) -> Array:
-    """Σ w·‖x‖₂ over the groups of all arrays, over their number for a mean."""
-    totals = [
-        _array.run_compiled(_group_total, x, x, w, axes=a, xp=xp)
-        for x, w, a in zip(xs, weights, axes, strict=True)
-    ]
-    total = functools.reduce(operator.add, totals)
-    if mean:
-        total = _mean.divided(total, _groups(xs, axes, xp=xp), None, xp=xp)
-    dtype = functools.reduce(xp.result_type, [_array.result_dtype(x, xp) for x in xs])
-    return _array.as_array(xp.astype(total, dtype, copy=False))
-
-
-def group_subgradient(
-    xs: Sequence[Array],
-    weights: Sequence[Threshold | None],
-    axes: Sequence[tuple[int, ...]],
-    *,
-    mean: bool,
-    xp: Namespace,
-) -> list[Array]:
-    """w·x/‖x‖₂ of each group of each array, over the number of groups for a mean."""
-    over = 1 / _mean.divisor(_groups(xs, axes, xp=xp), xp=xp) if mean else 1.0
-    out = []
-    for x, w, a in zip(xs, weights, axes, strict=True):
-        scale = (1.0 if w is None else w) * over
-        constant = _array.detach(x)
-        out.append(_array.run_compiled(_group_subgradient, x, constant, _array.detach(scale), axes=a, xp=xp))
-    return out
-
-
-def _groups(xs: Sequence[Array], axes: Sequence[tuple[int, ...]], *, xp: Namespace) -> Array | float:
-    """Count the groups: a number where no lazy shape hides it."""
-    counts: list[Array | float] = []
-    for x, own in zip(xs, axes, strict=True):
-        n = _array.extent(x, tuple([axis for axis in range(x.ndim) if axis not in own]))
-        if n is None:
-            one_of_each = x[tuple([slice(1) if axis in own else slice(None) for axis in range(x.ndim)])]
-            counts.append(_mean.count([Leaf(one_of_each)], None, xp=xp))
-        else:
-            counts.append(float(n))
-    return functools.reduce(operator.add, counts)
-
-
-def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], xp: Namespace) -> Array:
-    every = _every(x)
-    if _by_formula(x, axes):
-        return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, xp=xp)
-    number = isinstance(weights, float)
-    kernel = functools.partial(_weighted_norms, groups=axes)
-    arrays = _chunks.merged(x, axes), None if number else weights
-    total = _chunks.reduce(kernel, arrays, every, keepdims=False)
-    return total * weights if number else total
-
-
-def _by_formula(x: Array, axes: tuple[int, ...]) -> bool:
-    """Whether to leave it to the library where groups lie: to Dask if they lie in many chunks, none of them empty."""
-    if not _array.is_chunked(x):
-        return True
-    return _chunks.is_cut(x, axes) and (_array.extent(x, axes) is None or not _chunks.may_be_empty(x))
+    return along(functools.partial(_ball.residual, axis=axis), (x,), step, axes=(axis,), xp=xp)
 
 
 def _every(x: Array) -> tuple[int, ...]:
     return tuple(range(x.ndim))
-
-
-def _weighted_norms(
-    x: Array,
-    weights: Threshold | None,
-    *,
-    groups: tuple[int, ...],
-    axes: tuple[int, ...],
-    keepdims: bool,
-    xp: Namespace,
-) -> Array:
-    """Σ w·‖x‖₂, in the accumulator's dtype."""
-    norms = _group_formula.norms(x, axes=groups, xp=xp)
-    if weights is not None:
-        norms = norms * (weights if isinstance(weights, float) else _array.widest(weights, xp))
-    return _formula.total(norms, axes=axes, keepdims=keepdims, xp=xp)
-
-
-def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], xp: Namespace) -> Array:
-    kernel = functools.partial(_group_formula.subgradient, axes=axes)
-    return _on_groups(kernel, x, scale, axes=axes, xp=xp)

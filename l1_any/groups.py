@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import _checks, _operators, _tree
+from . import _checks, _group_operators, _tree
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
 
 
@@ -64,7 +64,7 @@ def group_value(
     mean = _checks.is_mean(reduce)
     if mean:
         _checks.some_groups(arrays, axes)
-    return _operators.group_value(arrays, factors, axes, mean=mean, xp=xp)
+    return _group_operators.group_value(arrays, factors, axes, mean=mean, xp=xp)
 
 
 def group_subgradient(
@@ -114,7 +114,7 @@ def group_subgradient(
     mean = _checks.is_mean(reduce)
     if mean:
         _checks.some_groups(arrays, axes)
-    s = _operators.group_subgradient(arrays, factors, axes, mean=mean, xp=xp)
+    s = _group_operators.group_subgradient(arrays, factors, axes, mean=mean, xp=xp)
     return _tree.unflatten(structure, s)
 
 
@@ -169,7 +169,7 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
     """
     arrays, structure, axes, _, xp = _grouped(x, axis, None, xp)
     steps = [_checks.step(step, array, "step", xp, a) for array, a in zip(arrays, axes, strict=True)]
-    return _tree.unflatten(structure, _operators.prox_group(arrays, steps, axes, xp=xp))
+    return _tree.unflatten(structure, _group_operators.prox_group(arrays, steps, axes, xp=xp))
 
 
 def _grouped(

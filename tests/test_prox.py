@@ -521,4 +521,5 @@ def test_dask_stays_lazy(library):
 def test_dask_names_tasks_without_the_data(library, unpicklable):
     for function in (OPERATORS | SCALARS).values():
         function(unpicklable)
+    l1.strength_max(unpicklable, weights=2.0)
     assert library.name == "dask"
