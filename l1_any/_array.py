@@ -12,7 +12,7 @@ import numpy as np
 from . import _torch
 from ._scratch import Scratch
 from ._softshrink import softshrink
-from ._typing import Array, Device, DType, Namespace
+from ._typing import Array, Axes, Device, DType, Namespace
 
 Summation = Literal["library", "halves", "tree"]
 
@@ -341,9 +341,9 @@ def cumulative_sum(x: Array, axis: int, dtype: DType, xp: Namespace) -> Array:
     return xp.cumulative_sum(x, axis=axis, dtype=dtype)
 
 
-def extent(x: Array, axes: tuple[int, ...]) -> int | None:
-    """Return the number of elements along some axes, or None where a lazy library does not know it."""
-    lengths = [x.shape[axis] for axis in axes]
+def extent(x: Array, axes: Axes = None) -> int | None:
+    """Return the number of elements, along some axes or in all, or None where a lazy library does not know it."""
+    lengths = x.shape if axes is None else [x.shape[axis] for axis in axes]
     return math.prod(lengths) if all(map(is_known, lengths)) else None
 
 

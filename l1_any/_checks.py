@@ -72,7 +72,7 @@ def radius(
     xp: Namespace,
 ) -> Array | float:
     """Return the radius of vectors along an axis of one array, or of all arrays as one vector."""
-    if axis is None and any(_array.extent(x, tuple(range(x.ndim))) is None for x in xs):
+    if axis is None and any(_array.extent(x) is None for x in xs):
         raise ValueError(
             "`x` must have known lengths to be one vector, got unknown ones; call its compute_chunk_sizes()."
         )
@@ -169,7 +169,7 @@ def each_once(named: Sequence[int], ndim: int, axis: Any, name: str) -> None:
 
 def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:
     """Refuse the mean of what is known to hold no elements."""
-    sizes = [_array.extent(leaf.x, tuple(range(leaf.x.ndim)) if axes is None else axes) for leaf in leaves]
+    sizes = [_array.extent(leaf.x, axes) for leaf in leaves]
     if all(n == 0 for n in sizes):
         raise ValueError('`x` is empty: `reduce="mean"` needs at least one element.')
 

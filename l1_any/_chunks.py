@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _array
-from ._typing import Array
+from ._typing import Array, Namespace
 
 
 def reduce(
@@ -13,42 +13,47 @@ def reduce(
 ) -> Array:
     """Sum what ``kernel(*chunks, axes=, keepdims=True, xp=)`` gives for the chunks of arrays that broadcast."""
     x = arrays[0]
-    chunk_xp = _array.namespace(x._meta)  # noqa: SLF001 - what Dask's protocol calls the chunks' type
+    chunk_xp = _chunk_namespace(x)
     on_chunks = _on_chunks(kernel, arrays, axes=axes, keepdims=True, xp=chunk_xp)
-    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
-    meta = chunk_xp.empty((0,) * x.ndim, dtype=_array.accumulator_dtype(x._meta, chunk_xp))  # noqa: SLF001
-    present = [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
-    sums = _dask().map_blocks(on_chunks, *present, chunks=lengths, dtype=meta.dtype, meta=meta)
+    dtype = _array.accumulator_dtype(x._meta, chunk_xp)  # noqa: SLF001 - what Dask's protocol calls the chunks' type
+    sums = _one_of_each(on_chunks, arrays, axes, dtype)
     return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
 
 
 def largest(kernel: Callable[..., Array], arrays: tuple[Array, ...], dtype: Any) -> Array:
     """Return the largest of what ``kernel(*chunks, xp=)`` gives, a 0-d array >= 0, for the chunks of x."""
-    x = arrays[0]
-    chunk_xp = _array.namespace(x._meta)  # noqa: SLF001
+    every = tuple(range(arrays[0].ndim))
+    chunk_xp = _chunk_namespace(arrays[0])
     on_chunks = _on_chunks(kernel, arrays, xp=chunk_xp)
 
     def largest_of_chunk(first: Array, *others: Array) -> Array:
-        if _is_empty(first):
+        if _array.extent(first) == 0:
             return _array.full((1,) * first.ndim, 0, dtype, first, chunk_xp)
         return chunk_xp.reshape(on_chunks(first, *others), (1,) * first.ndim)
 
-    present = [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
-    meta = chunk_xp.empty((0,) * x.ndim, dtype=dtype)
-    lengths = tuple((1,) * len(c) for c in x.chunks)
-    return _dask().map_blocks(largest_of_chunk, *present, chunks=lengths, dtype=dtype, meta=meta).max()
+    return _one_of_each(largest_of_chunk, arrays, every, dtype).max()
+
+
+def _one_of_each(
+    on_chunks: Callable[..., Array], arrays: tuple[Array, ...], axes: tuple[int, ...], dtype: Any
+) -> Array:
+    """Run a function that leaves length 1 along some axes of each chunk."""
+    x = arrays[0]
+    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
+    meta = _chunk_namespace(x).empty((0,) * x.ndim, dtype=dtype)
+    return _dask().map_blocks(on_chunks, *_present(arrays), chunks=lengths, dtype=dtype, meta=meta)
 
 
 def elementwise(kernel: Callable[..., Array], arrays: tuple[Array, ...], whole: tuple[int, ...]) -> Array:
     """Run ``kernel(*chunks, xp=)``, which returns an array like the first; no chunk is cut along some axes."""
     x = merged(arrays[0], whole)
-    on_chunks = _on_chunks(kernel, arrays, xp=_array.namespace(x._meta))  # noqa: SLF001
+    arrays = x, *arrays[1:]
+    on_chunks = _on_chunks(kernel, arrays, xp=_chunk_namespace(x))
 
     def on_filled(first: Array, *others: Array) -> Array:
-        return first if _is_empty(first) else on_chunks(first, *others)
+        return first if _array.extent(first) == 0 else on_chunks(first, *others)
 
-    others = [_in_chunks_of(x, a) for a in arrays[1:] if a is not None]
-    return x.map_blocks(on_filled, *others, dtype=x.dtype, meta=x._meta)  # noqa: SLF001
+    return _dask().map_blocks(on_filled, *_present(arrays), dtype=x.dtype, meta=x._meta)  # noqa: SLF001
 
 
 def is_cut(x: Array, axes: tuple[int, ...]) -> bool:
@@ -66,8 +71,14 @@ def merged(x: Array, axes: tuple[int, ...]) -> Array:
     return x.rechunk(dict.fromkeys(axes, -1)) if is_cut(x, axes) else x
 
 
-def _is_empty(chunk: Array) -> bool:
-    return _array.extent(chunk, tuple(range(chunk.ndim))) == 0
+def _chunk_namespace(x: Array) -> Namespace:
+    return _array.namespace(x._meta)  # noqa: SLF001
+
+
+def _present(arrays: tuple[Array, ...]) -> list[Array]:
+    """Return the arrays that are not None, in chunks of the first."""
+    x = arrays[0]
+    return [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
 
 
 def _on_chunks(

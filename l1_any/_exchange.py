@@ -103,7 +103,7 @@ def _collect(tree: Any, path: str, arrays: list[Array]) -> Any:
         return None if tree is None else float(tree)
     if _array.is_array(tree):
         x = _array.as_array(tree)
-        if _array.extent(x, tuple(range(x.ndim))) != 1:
+        if _array.extent(x) != 1:
             raise ValueError(f"`{path}` must be a 0-d array, got shape {tuple(x.shape)}.")
         arrays.append(x)
         return _Slot(len(arrays) - 1)

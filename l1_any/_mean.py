@@ -15,7 +15,7 @@ def count(leaves: Sequence[Leaf], axes: Axes, *, xp: Namespace) -> Array | float
     """
     counts: list[Array | float] = []
     for leaf in leaves:
-        n = None if leaf.where is not None else _array.extent(leaf.x, _blocks.named_axes(leaf.x, axes))
+        n = None if leaf.where is not None else _array.extent(leaf.x, axes)
         if n is not None:
             counts.append(float(n))
             continue

@@ -117,7 +117,7 @@ def _subdiff_distance(leaf: Leaf, strength: Threshold, gradient: Array, *, xp: N
 
 
 def _strength_max(leaf: Leaf, *, xp: Namespace) -> Array:
-    if _array.extent(leaf.x, _every(leaf.x)) == 0:
+    if _array.extent(leaf.x) == 0:
         return _array.full((), 0, _array.result_dtype(leaf.x, xp), leaf.x, xp)
 
     factor = leaf.factor
@@ -142,7 +142,7 @@ def _joined(leaves: Sequence[Leaf], xp: Namespace) -> Leaf:
 
 
 def _flat(x: Array, xp: Namespace) -> Array:
-    empty = _array.extent(x, _every(x)) == 0  # which Dask cannot reshape
+    empty = _array.extent(x) == 0  # which Dask cannot reshape
     return _array.full((0,), 0, x.dtype, x, xp) if empty else xp.reshape(x, (-1,))
 
 
@@ -171,7 +171,3 @@ def _project(leaf: Leaf, radius: Threshold, *, axis: int, nonnegative: bool, xp:
 
 def _prox_max(x: Array, step: Threshold, *, axis: int, xp: Namespace) -> Array:
     return along(functools.partial(_ball.residual, axis=axis), (x,), step, axes=(axis,), xp=xp)
-
-
-def _every(x: Array) -> tuple[int, ...]:
-    return tuple(range(x.ndim))

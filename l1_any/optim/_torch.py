@@ -116,7 +116,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         self.__setstate__(
             {
                 "inner_optimizer": inner_optimizer,
-                "_group_defaults": {"strength": strength, "strength_step": 0, "group_axis": group_axis},
+                "_group_defaults": {"strength": strength, "group_axis": group_axis},
                 "_exclude": exclude,
                 "_schedules": [],
                 "_thresholded": set(),
@@ -219,8 +219,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         first = len(self.param_groups) - len(groups)
         settings, schedules, thresholded = [], [], set()
         for index, group in enumerate(groups, first):
-            own = {key: group.get(key, value) for key, value in self._group_defaults.items()}
-            own["strength_step"] = group.get("strength_step", steps)
+            defaults = self._group_defaults | {"strength_step": steps}
+            own = {key: group.get(key, value) for key, value in defaults.items()}
             if "lr" not in group:
                 raise ValueError(f"`inner_optimizer` must have a learning rate, got none in group {index}.")
             schedule = own["strength"] if callable(own["strength"]) else None
