@@ -2,11 +2,10 @@
 
 import math
 import numbers
-import operator
 from collections.abc import Sequence
 from typing import Any
 
-from . import _array, _tree
+from . import _array, _axes, _tree
 from ._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 
 _NUMBER_OR_ARRAY = "a number or an array"
@@ -81,23 +80,6 @@ def radius(
     return out if isinstance(out, float) or axis is not None else xp.reshape(out, ())
 
 
-def one_axis(axis: Any, x: Array, structure: _tree.Structure) -> int | None:
-    """Return an axis as a number >= 0, or None for all of a structure."""
-    if axis is not None:
-        try:
-            axis = _axis_number(axis)
-        except TypeError:
-            raise TypeError(f"`axis` must be an int or None, got {axis!r}.") from None
-    found = axes(axis, x, structure)
-    return None if found is None else found[0]
-
-
-def group_axes(axis: Axis, x: Array) -> tuple[int, ...]:
-    """Return the axes of a group as a tuple of numbers >= 0."""
-    found = axes(axis, x, _tree.LEAF)
-    return tuple(range(x.ndim)) if found is None else found
-
-
 def some_groups(xs: Sequence[Array], groups: Sequence[tuple[int, ...]]) -> None:
     """Refuse the mean over what is known to hold no groups."""
     kept = [tuple(a for a in range(x.ndim) if a not in own) for x, own in zip(xs, groups, strict=True)]
@@ -131,42 +113,6 @@ def is_mean(reduce: str) -> bool:
     return reduce == "mean"
 
 
-def axes(axis: Axis, x: ArrayTree, structure: _tree.Structure, *, keepdims: bool = False) -> Axes:
-    """Return the axes as a tuple of numbers >= 0, or None for all of a structure."""
-    if structure is not _tree.LEAF:
-        if axis is not None or keepdims:
-            raise ValueError("`axis` and `keepdims` need a single array: a structure is one long vector.")
-        return None
-    if axis is None:
-        return None
-    named = axis_numbers(axis, "axis")
-    for a in named:
-        if not -x.ndim <= a < x.ndim:
-            raise ValueError(f"`axis` must be within the {x.ndim} dimensions of `x`, got {axis!r}.")
-    each_once(named, x.ndim, axis, "axis")
-    return tuple(sorted(a % x.ndim for a in named))
-
-
-def axis_numbers(axis: Any, name: str) -> list[int]:
-    """Return the axes that one int or several name."""
-    try:
-        return [_axis_number(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
-    except TypeError:
-        raise TypeError(f"`{name}` must be an int, a tuple of ints or None, got {axis!r}.") from None
-
-
-def _axis_number(axis: Any) -> int:
-    if isinstance(axis, bool):
-        raise TypeError
-    return operator.index(axis)
-
-
-def each_once(named: Sequence[int], ndim: int, axis: Any, name: str) -> None:
-    """Refuse an axis that is named twice, from the front or the back."""
-    if len({a % ndim for a in named}) < len(named):
-        raise ValueError(f"`{name}` must name each axis once, got {axis!r}.")
-
-
 def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:
     """Refuse the mean of what is known to hold no elements."""
     sizes = [_array.extent(leaf.x, axes) for leaf in leaves]
@@ -183,7 +129,7 @@ def reduction(
     keepdims: bool = False,
 ) -> tuple[Axes, bool]:
     """Return the axes, and whether ``reduce`` asks for a mean, which must be one of something."""
-    named = axes(axis, leaves[0].x, structure, keepdims=keepdims)
+    named = _axes.of_array(axis, leaves[0].x, structure, keepdims=keepdims)
     mean = is_mean(reduce)
     if mean:
         not_empty(leaves, named)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import _checks, _group_operators, _tree
+from . import _axes, _checks, _group_operators, _tree
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
 
 
@@ -180,7 +180,7 @@ def _grouped(
 ) -> tuple[list[Array], _tree.Structure, list[tuple[int, ...]], list[Array | float | None], Namespace]:
     arrays, structure = _tree.flatten(x, "x")
     xp = _checks.one_namespace(arrays, "x", xp)
-    axes = [_checks.group_axes(axis, array) for array in arrays]
+    axes = [_axes.of_group(axis, array) for array in arrays]
     alike = structure is _tree.LEAF or weights is None or _checks.is_number(weights)
     factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", "x")
     checked = [

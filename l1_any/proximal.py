@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import _checks, _operators, _tree
+from . import _axes, _checks, _operators, _tree
 from ._typing import Array, ArrayTree, Namespace
 
 
@@ -201,7 +201,7 @@ def project(
            [0.1, 0.2, 0.3]])
     """
     leaves, structure, xp = _checks.leaves(x, None, weights, xp)
-    along = _checks.one_axis(axis, leaves[0].x, structure)
+    along = _axes.one(axis, leaves[0].x, structure)
     radius = _checks.radius([leaf.x for leaf in leaves], radius, "radius", along, xp)
     if nonnegative:
         _checks.real(leaves, "nonnegative=True")
@@ -254,6 +254,6 @@ def prox_max(
     """
     arrays, structure = _tree.flatten(x, "x")
     xp = _checks.one_namespace(arrays, "x", xp)
-    along = _checks.one_axis(axis, arrays[0], structure)
+    along = _axes.one(axis, arrays[0], structure)
     step = _checks.radius(arrays, step, "step", along, xp)
     return _tree.unflatten(structure, _operators.prox_max(arrays, step, axis=along, xp=xp))
