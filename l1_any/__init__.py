@@ -3,18 +3,18 @@
 import importlib
 from types import ModuleType
 
-from . import schedules
-from ._exchange import to_floats
-from .envelope import huber, huber_gradient
-from .functional import subgradient, subgradient_norm, value, value_and_subgradient
 from .groups import group_subgradient, group_value, prox_group
 from .optimality import strength_max, subdiff_distance
-from .pipeline import Pipeline
+from .huber import huber, huber_gradient
+from .penalty import subgradient, subgradient_norm, value, value_and_subgradient
 from .proximal import project, prox, prox_elastic_net, prox_max
-from .regularizers import L1Regularizer, Regularizer, SoftL1Regularizer
-from .report import Report, TermReport
-from .targets import Delta, Field, Logprobs, Probs, Uniform
-from .terms import Term
+from .regularization import schedules
+from .regularization.exchange import to_floats
+from .regularization.pipeline import Pipeline
+from .regularization.regularizers import L1Regularizer, Regularizer, SoftL1Regularizer
+from .regularization.report import Report, TermReport
+from .regularization.targets import Delta, Field, Logprobs, Probs, Uniform
+from .regularization.terms import Term
 
 __all__ = [
     "Delta",

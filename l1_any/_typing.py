@@ -1,7 +1,10 @@
 """Types: the array API standard has no static ones of its own."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from ._arrays.standard import ArrayOps
 
 Array: TypeAlias = Any
 """An array of any library that follows the Python array API standard."""
@@ -19,9 +22,10 @@ Axes: TypeAlias = tuple[int, ...] | None
 
 
 class Leaf(NamedTuple):
-    """An array of a structure, with what selects and multiplies its magnitudes."""
+    """An array of a pytree, with what selects and multiplies its magnitudes, and what can be done with it."""
 
     x: Array
+    ops: "ArrayOps"
     where: Array | None = None
     weights: Array | None = None
     factor: float | None = None  # a weight that is a number

@@ -2,8 +2,13 @@
 
 from typing import Any
 
-from . import _axes, _checks, _group_operators, _tree
-from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
+from ._arguments import axes as named_axes
+from ._arguments import pytrees
+from ._arguments.leaves import arrays_of, is_mean, some_groups
+from ._arguments.leaves import step as checked_step
+from ._arguments.numbers import is_number
+from ._run import groups as run
+from ._typing import Array, ArrayTree, Axis, Leaf, Namespace, Reduction
 
 
 def group_value(
@@ -60,11 +65,11 @@ def group_value(
     >>> l1.group_value(np.asarray([[3.0, 4.0], [0.0, 0.0]]), axis=1)
     array(5.)
     """
-    arrays, _, axes, factors, xp = _grouped(x, axis, weights, xp)
-    mean = _checks.is_mean(reduce)
+    arrays, _, axes, factors = _grouped(x, axis, weights, xp)
+    mean = is_mean(reduce)
     if mean:
-        _checks.some_groups(arrays, axes)
-    return _group_operators.group_value(arrays, factors, axes, mean=mean, xp=xp)
+        some_groups(arrays, axes)
+    return run.group_value(arrays, factors, axes, is_mean=mean)
 
 
 def group_subgradient(
@@ -110,12 +115,11 @@ def group_subgradient(
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
-    arrays, structure, axes, factors, xp = _grouped(x, axis, weights, xp)
-    mean = _checks.is_mean(reduce)
+    arrays, treedef, axes, factors = _grouped(x, axis, weights, xp)
+    mean = is_mean(reduce)
     if mean:
-        _checks.some_groups(arrays, axes)
-    s = _group_operators.group_subgradient(arrays, factors, axes, mean=mean, xp=xp)
-    return _tree.unflatten(structure, s)
+        some_groups(arrays, axes)
+    return pytrees.unflatten(treedef, run.group_subgradient(arrays, factors, axes, is_mean=mean))
 
 
 def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespace | None = None) -> ArrayTree:
@@ -167,24 +171,25 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
     array([[2.4, 3.2],
            [0. , 0. ]])
     """
-    arrays, structure, axes, _, xp = _grouped(x, axis, None, xp)
-    steps = [_checks.step(step, array, "step", xp, a) for array, a in zip(arrays, axes, strict=True)]
-    return _tree.unflatten(structure, _group_operators.prox_group(arrays, steps, axes, xp=xp))
+    arrays, treedef, axes, _ = _grouped(x, axis, None, xp)
+    pairs = [checked_step(step, leaf, "step", a) for leaf, a in zip(arrays, axes, strict=True)]
+    steps, arrays = [t for t, _ in pairs], [leaf for _, leaf in pairs]
+    return pytrees.unflatten(treedef, run.prox_group(arrays, steps, axes))
 
 
 def _grouped(
-    x: ArrayTree,
-    axis: Axis,
-    weights: Any,
-    xp: Namespace | None,
-) -> tuple[list[Array], _tree.Structure, list[tuple[int, ...]], list[Array | float | None], Namespace]:
-    arrays, structure = _tree.flatten(x, "x")
-    xp = _checks.one_namespace(arrays, "x", xp)
-    axes = [_axes.of_group(axis, array) for array in arrays]
-    alike = structure is _tree.LEAF or weights is None or _checks.is_number(weights)
-    factors = [weights] * len(arrays) if alike else _tree.match(weights, structure, "weights", "x")
-    checked = [
-        None if w is None else _checks.step(w, array, "weights", xp, a)
-        for array, a, w in zip(arrays, axes, factors, strict=True)
-    ]
-    return arrays, structure, axes, checked, xp
+    x: ArrayTree, axis: Axis, weights: Any, xp: Namespace | None
+) -> tuple[list[Leaf], pytrees.Treedef, list[tuple[int, ...]], list[Array | float | None]]:
+    """Return the arrays, the pytree that they came in, and the axes and weights of the groups of each."""
+    arrays, treedef = arrays_of(x, xp)
+    axes = [named_axes.of_group(axis, leaf.x) for leaf in arrays]
+    alike = treedef is pytrees.LEAF or weights is None or is_number(weights)
+    factors = [weights] * len(arrays) if alike else pytrees.match(weights, treedef, "weights", "x")
+    checked: list[Array | float | None] = []
+    for i, (a, w) in enumerate(zip(axes, factors, strict=True)):
+        if w is None:
+            checked.append(None)
+        else:
+            factor, arrays[i] = checked_step(w, arrays[i], "weights", a)
+            checked.append(factor)
+    return arrays, treedef, axes, checked

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from . import _checks, _operators, _tree
+from ._arguments.leaves import alike, leaves, met_by, step_of_each
+from ._arguments.pytrees import unflatten
+from ._run import elementwise as run
 from ._typing import Array, ArrayTree, Namespace
 
 
@@ -61,11 +63,11 @@ def subdiff_distance(
     >>> l1.subdiff_distance(np.asarray([2.0, 0.0, 0.0]), np.asarray([-1.0, 0.5, -3.0]), 1.0)
     array([0., 0., 2.])
     """
-    leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    arrays = [leaf.x for leaf in leaves]
-    gradients = _checks.alike(gradient, arrays, structure, "gradient", xp)
-    strength = _checks.step_of_each(arrays, strength, "strength", xp)
-    return _tree.unflatten(structure, _operators.subdiff_distance(leaves, gradients, strength, xp=xp))
+    arrays, treedef = leaves(x, where, weights, xp)
+    gradients = alike(gradient, arrays, treedef, "gradient")
+    strength, _ = step_of_each(strength, arrays, "strength")
+    arrays = [met_by(leaf, g, strength) for leaf, g in zip(arrays, gradients, strict=True)]
+    return unflatten(treedef, run.subdiff_distance(arrays, gradients, strength))
 
 
 def strength_max(
@@ -111,5 +113,5 @@ def strength_max(
     >>> l1.strength_max(np.asarray([0.5, -3.0]), weights=2.0)
     array(1.5)
     """
-    leaves, _, xp = _checks.leaves(gradient_at_zero, None, weights, xp, name="gradient_at_zero")
-    return _operators.strength_max(leaves, xp=xp)
+    arrays, _ = leaves(gradient_at_zero, None, weights, xp, name="gradient_at_zero")
+    return run.strength_max(arrays)

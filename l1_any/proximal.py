@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from . import _axes, _checks, _operators, _tree
+from ._arguments import axes
+from ._arguments.leaves import arrays_of, leaves, radius as checked_radius, real, step_of_each
+from ._arguments.numbers import ratio
+from ._arguments.pytrees import unflatten
+from ._run import elementwise as run
 from ._typing import Array, ArrayTree, Namespace
 
 
@@ -74,11 +78,11 @@ def prox(
     >>> l1.prox(np.asarray([-3.0, 0.5, 1.5]), 1.0, nonnegative=True)
     array([0. , 0. , 0.5])
     """
-    leaves, structure, xp = _checks.leaves(x, where, weights, xp)
-    step = _checks.step_of_each([leaf.x for leaf in leaves], step, "step", xp)
+    arrays, treedef = leaves(x, where, weights, xp)
+    step, arrays = step_of_each(step, arrays, "step")
     if nonnegative:
-        _checks.real(leaves, "nonnegative=True")
-    return _tree.unflatten(structure, _operators.prox(leaves, step, nonnegative=nonnegative, xp=xp))
+        real(arrays, "nonnegative=True")
+    return unflatten(treedef, run.prox(arrays, step, nonnegative=nonnegative))
 
 
 def prox_elastic_net(
@@ -122,10 +126,10 @@ def prox_elastic_net(
     >>> l1.prox_elastic_net(np.asarray([-3.5, 0.5, 2.0]), 1.0, l1_ratio=0.5)
     array([-2.,  0.,  1.])
     """
-    leaves, structure, xp = _checks.leaves(x, None, None, xp)
-    step = _checks.step_of_each([leaf.x for leaf in leaves], step, "step", xp)
-    ratio = _checks.ratio(l1_ratio, "l1_ratio")
-    return _tree.unflatten(structure, _operators.prox_elastic_net(leaves, step, l1_ratio=ratio, xp=xp))
+    arrays, treedef = arrays_of(x, xp)
+    step, arrays = step_of_each(step, arrays, "step")
+    share = ratio(l1_ratio, "l1_ratio")
+    return unflatten(treedef, run.prox_elastic_net(arrays, step, l1_ratio=share))
 
 
 def project(
@@ -200,13 +204,12 @@ def project(
     array([[1. , 0. , 0. ],
            [0.1, 0.2, 0.3]])
     """
-    leaves, structure, xp = _checks.leaves(x, None, weights, xp)
-    along = _axes.one(axis, leaves[0].x, structure)
-    radius = _checks.radius([leaf.x for leaf in leaves], radius, "radius", along, xp)
+    arrays, treedef = leaves(x, None, weights, xp)
+    along = axes.one(axis, arrays[0].x, treedef)
+    radius, arrays = checked_radius(radius, arrays, "radius", along)
     if nonnegative:
-        _checks.real(leaves, "nonnegative=True")
-    projected = _operators.project(leaves, radius, axis=along, nonnegative=nonnegative, xp=xp)
-    return _tree.unflatten(structure, projected)
+        real(arrays, "nonnegative=True")
+    return unflatten(treedef, run.project(arrays, radius, axis=along, nonnegative=nonnegative))
 
 
 def prox_max(
@@ -252,8 +255,7 @@ def prox_max(
     >>> l1.prox_max(np.asarray([3.0, -1.0, 2.5]), 1.5)
     array([ 2., -1.,  2.])
     """
-    arrays, structure = _tree.flatten(x, "x")
-    xp = _checks.one_namespace(arrays, "x", xp)
-    along = _axes.one(axis, arrays[0], structure)
-    step = _checks.radius(arrays, step, "step", along, xp)
-    return _tree.unflatten(structure, _operators.prox_max(arrays, step, axis=along, xp=xp))
+    arrays, treedef = arrays_of(x, xp)
+    along = axes.one(axis, arrays[0].x, treedef)
+    step, arrays = checked_radius(step, arrays, "step", along)
+    return unflatten(treedef, run.prox_max(arrays, step, axis=along))

@@ -1,0 +1,1 @@
+"""Arguments: what every public function asks of them, with errors that name them."""

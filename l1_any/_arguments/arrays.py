@@ -1,0 +1,80 @@
+"""What is asked of one array: that it is dense, of a floating dtype, and fits another one."""
+
+from l1_any._arrays.lookup import find, known, wrapped
+from l1_any._arrays.standard import ArrayOps, extent, is_known, library_name
+from l1_any._typing import Array, Namespace
+
+
+def floating(x: Array, ops: ArrayOps, name: str) -> None:
+    """Refuse what is not a dense array of a floating dtype."""
+    dense(x, ops, name)
+    if not ops.is_floating:
+        raise TypeError(
+            f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
+            f"complex128), got {ops.dtype_name}; cast it first, for example to float32."
+        )
+
+
+def real_floating(x: Array, ops: ArrayOps, name: str) -> None:
+    """Refuse what is not a dense array of a real floating dtype."""
+    dense(x, ops, name)
+    if not ops.is_floating or ops.is_complex:
+        raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
+
+
+def boolean(x: Array, name: str, like: Array, of: str) -> None:
+    """Refuse what is not a mask for another array."""
+    ops = find(x)
+    if ops is None:
+        raise TypeError(f"`{name}` must be a boolean array or None, got {type(x).__name__}.")
+    same_place(x, like, name, of)
+    dense(x, ops, name)
+    if not ops.is_boolean:
+        raise TypeError(
+            f"`{name}` must have the boolean dtype, got {ops.dtype_name}; compare first, as in `{name} != 0`."
+        )
+    broadcastable(x, tuple(like.shape), name, of)
+
+
+def dense(x: Array, ops: ArrayOps, name: str) -> None:
+    """Refuse an array whose elements are not all there to be read, or whose operators are its own."""
+    reason = ops.why_refused(x)
+    if reason:
+        raise TypeError(f"`{name}` must be a dense array, got {reason}.")
+
+
+def same_place(a: Array, x: Array, name: str, of: str) -> None:
+    """Refuse an array of another library or device than x."""
+    own, other = known(a), known(x)
+    whose = "the first array" if name == of else f"`{of}`"
+    if own.xp is not other.xp:
+        raise TypeError(
+            f"`{name}` must be of the library of {whose}, {other.library_name}, got {own.library_name}."
+        )
+    here, there = other.devices(x), own.devices(a)
+    if here is not None and there is not None and here != there:
+        raise ValueError(f"`{name}` must be on the device of {whose}, {here}, got {there}.")
+
+
+def broadcastable(a: Array, to: tuple[int, ...], name: str, of: str = "x") -> None:
+    """Refuse a shape that does not broadcast to another."""
+    shape = tuple(a.shape)
+    fits = len(shape) <= len(to)
+    for n, m in zip(shape[::-1], to[::-1], strict=False):
+        if n not in (1, m) and is_known(n) and is_known(m):
+            fits = False
+    if not fits:
+        raise ValueError(f"`{name}` must broadcast to the shape {to}, given by `{of}`, got shape {shape}.")
+
+
+def of_namespace(ops: ArrayOps, xp: Namespace, name: str) -> None:
+    """Refuse a namespace that is not the one of the arrays."""
+    if wrapped(xp) is not ops.xp:
+        raise TypeError(
+            f"`xp` must be the namespace of `{name}`, {ops.library_name}, got {library_name(xp)}."
+        )
+
+
+def with_elements(x: Array) -> bool:
+    """Whether an array may hold elements: one of unknown length may."""
+    return bool(extent(x) != 0)

@@ -1,0 +1,210 @@
+"""The arrays of a pytree, each with its mask, its weights and what can be done with it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from l1_any._arrays.lookup import find
+from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.state import State
+from l1_any._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
+
+from . import axes, pytrees
+from .arrays import (
+    boolean,
+    broadcastable,
+    dense,
+    floating,
+    of_namespace,
+    real_floating,
+    same_place,
+)
+from .numbers import is_number, number
+
+_NUMBER_OR_ARRAY = "a number or an array"
+
+
+def leaves(
+    x: ArrayTree, where: Any, weights: Any, xp: Namespace | None, name: str = "x"
+) -> tuple[list[Leaf], pytrees.Treedef]:
+    """Return the arrays of x with their masks and weights, and the pytree that they came in."""
+    ops = find(x)
+    if ops is not None:
+        if xp is not None:
+            of_namespace(ops, xp, name)
+        return [_leaf(x, ops, ops.around(), where, weights, name)], pytrees.LEAF
+    arrays, treedef = pytrees.flatten(x, name)
+    kinds = of_arrays(arrays, name, xp)
+    masks = pytrees.match(where, treedef, "where", name)
+    alike = weights is None or is_number(weights)
+    factors = [weights] * len(arrays) if alike else pytrees.match(weights, treedef, "weights", name)
+    around = kinds[0].around()
+    out = [
+        _leaf(array, ops, around, mask, weight, name)
+        for array, ops, mask, weight in zip(arrays, kinds, masks, factors, strict=True)
+    ]
+    return out, treedef
+
+
+def arrays_of(x: ArrayTree, xp: Namespace | None, name: str = "x") -> tuple[list[Leaf], pytrees.Treedef]:
+    """Return the arrays of x alone, and the pytree that they came in."""
+    return leaves(x, None, None, xp, name)
+
+
+def of_arrays(arrays: Sequence[Array], name: str, xp: Namespace | None = None) -> list[ArrayOps]:
+    """Return the operations for arrays that must share library and device."""
+    if not arrays:
+        raise ValueError(f"`{name}` must hold at least one array, got an empty structure.")
+    first = arrays[0]
+    kinds: list[ArrayOps] = []
+    for array in arrays:
+        ops = find(array)
+        assert ops is not None, "a leaf is an array"  # noqa: S101
+        if not kinds:
+            if xp is not None:
+                of_namespace(ops, xp, name)
+            here = ops.devices(first)
+        elif ops.xp is not kinds[0].xp or ops.devices(array) != here:
+            floating(array, ops, name)
+            same_place(array, first, name, name)
+        kinds.append(ops)
+    return kinds
+
+
+def _leaf(x: Array, ops: ArrayOps, around: State, where: Any, weights: Any, name: str) -> Leaf:
+    floating(x, ops, name)
+    if where is None and weights is None:
+        return Leaf(x, ops.at(around, x))
+    if where is not None:
+        boolean(where, "where", x, name)
+    factor = None
+    if weights is not None:
+        kind = None if is_number(weights) else find(weights)
+        if kind is None:
+            weights, factor = None, number(weights, "weights", _NUMBER_OR_ARRAY)
+        else:
+            same_place(weights, x, "weights", name)
+            real_floating(weights, kind, "weights")
+            broadcastable(weights, tuple(x.shape), "weights", name)
+    return Leaf(x, ops.at(around, x, where, weights), where, weights, factor)
+
+
+def met_by(leaf: Leaf, *others: Any) -> Leaf:
+    """Return the leaf in the state that it has beside more arrays: a step, a radius, a gradient."""
+    ops = leaf.ops
+    return leaf._replace(ops=ops.at(ops.around(), leaf.x, leaf.where, leaf.weights, *others))
+
+
+def reduction(
+    leaves: Sequence[Leaf],
+    treedef: pytrees.Treedef,
+    reduce: str,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+) -> tuple[Axes, bool]:
+    """Return the axes, and whether ``reduce`` asks for a mean, which must be one of something."""
+    named = None
+    if axis is not None or keepdims:
+        named = axes.of_array(axis, leaves[0].x, treedef, keepdims=keepdims)
+    if reduce == "sum":
+        return named, False
+    is_mean(reduce)
+    not_empty(leaves, named)
+    return named, True
+
+
+def is_mean(reduce: str) -> bool:
+    """Whether ``reduce`` asks for a mean."""
+    if reduce not in ("sum", "mean"):
+        raise ValueError(f'`reduce` must be "sum" or "mean", got {reduce!r}.')
+    return reduce == "mean"
+
+
+def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:
+    """Refuse the mean of what is known to hold no elements."""
+    for leaf in leaves:
+        if extent(leaf.x, axes) != 0:
+            return
+    raise ValueError('`x` is empty: `reduce="mean"` needs at least one element.')
+
+
+def some_groups(leaves: Sequence[Leaf], groups: Sequence[tuple[int, ...]]) -> None:
+    """Refuse the mean over what is known to hold no groups."""
+    for leaf, own in zip(leaves, groups, strict=True):
+        kept = tuple([axis for axis in range(leaf.x.ndim) if axis not in own])
+        if extent(leaf.x, kept) != 0:
+            return
+    raise ValueError('`x` has no groups: `reduce="mean"` needs at least one.')
+
+
+def real(leaves: Sequence[Leaf], why: str) -> None:
+    """Refuse complex arrays where an option needs an order."""
+    for leaf in leaves:
+        if leaf.ops.is_complex:
+            raise TypeError(
+                f"`x` must be real with `{why}`, got {leaf.ops.dtype_name}; pass its real part."
+            )
+
+
+def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tuple[Array | float, Leaf]:
+    """Return a step or radius, and the leaf beside it.
+
+    A number is checked as such, an array by shape and dtype alone. The array broadcasts to x's shape, with
+    length 1 along the reduced axes.
+    """
+    ops = None if is_number(value) else find(value)
+    if ops is None:
+        return number(value, name, _NUMBER_OR_ARRAY), leaf
+    value = ops.as_array(value)
+    same_place(value, leaf.x, name, "x")
+    real_floating(value, ops, name)
+    shape = leaf.x.shape
+    broadcastable(value, tuple([1 if axis in reduced else n for axis, n in enumerate(shape)]), name)
+    return value, met_by(leaf, value)
+
+
+def step_of_each(value: Any, leaves: Sequence[Leaf], name: str) -> tuple[Array | float, list[Leaf]]:
+    """Return a step that fits every array, and the arrays beside it."""
+    if is_number(value):
+        return number(value, name), list(leaves)
+    steps, met = zip(*[step(value, leaf, name) for leaf in leaves], strict=True)
+    return steps[0], list(met)
+
+
+def radius(
+    value: Any, leaves: Sequence[Leaf], name: str, axis: int | None
+) -> tuple[Array | float, list[Leaf]]:
+    """Return the radius of vectors along an axis of one array, or of all arrays as one vector."""
+    if axis is None:
+        for leaf in leaves:
+            if extent(leaf.x) is None:
+                raise ValueError(
+                    "`x` must have known lengths to be one vector, got unknown ones; call its "
+                    "compute_chunk_sizes()."
+                )
+    first = leaves[0]
+    reduced = tuple(range(first.x.ndim)) if axis is None else (axis,)
+    out, met = step(value, first, name, reduced)
+    if isinstance(out, float):
+        return out, list(leaves)
+    if axis is None:
+        out = first.ops.xp.reshape(out, ())
+    return out, [met, *(met_by(leaf, out) for leaf in leaves[1:])]
+
+
+def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, name: str) -> list[Array]:
+    """Return the arrays of a tree that must be like x: pytree, library, device, shapes and dtypes."""
+    arrays = [tree] if treedef is pytrees.LEAF else pytrees.match(tree, treedef, name, "x")
+    for array, leaf in zip(arrays, leaves, strict=True):
+        ops = find(array)
+        if ops is None:
+            raise TypeError(f"`{name}` must be an array like `x`, got {type(array).__name__}.")
+        same_place(array, leaf.x, name, "x")
+        dense(array, ops, name)
+        shape, own = tuple(leaf.x.shape), tuple(array.shape)
+        if (own, array.dtype) != (shape, leaf.x.dtype):
+            raise ValueError(
+                f"`{name}` must have the shape and dtype of `x`, {shape} and {leaf.ops.dtype_name}, "
+                f"got {own} and {ops.dtype_name}."
+            )
+    return arrays

@@ -1,0 +1,98 @@
+"""Pytrees of arrays: lists, tuples, mappings and other iterables, nested."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from l1_any._arrays.lookup import is_array
+from l1_any._typing import Array, ArrayTree
+
+
+class Treedef(NamedTuple):
+    """What a pytree is without its leaves: how its children are named, and how to put them together again."""
+
+    build: Callable[[list[Any]], Any] | None = None  # None for a leaf
+    keys: tuple[Any, ...] = ()
+    children: tuple["Treedef", ...] = ()
+
+
+LEAF = Treedef()
+
+
+def flatten(tree: ArrayTree, name: str) -> tuple[list[Array], Treedef]:
+    """Return the arrays in the order of iteration, and the pytree that they came in."""
+    leaves: list[Array] = []
+    return leaves, _flatten(tree, name, leaves)
+
+
+def unflatten(treedef: Treedef, leaves: Iterable[Any]) -> Any:
+    """Put leaves into a pytree; an iterable that is none of the usual containers comes back as a list."""
+    return _unflatten(treedef, iter(leaves))
+
+
+def match(tree: Any, treedef: Treedef, name: str, of: str) -> list[Any]:
+    """Return what ``tree`` holds for each leaf of a pytree; None stands for all leaves below it."""
+    leaves: list[Any] = []
+    _match(tree, treedef, name, of, leaves)
+    return leaves
+
+
+def _flatten(tree: ArrayTree, path: str, leaves: list[Array]) -> Treedef:
+    if is_array(tree):
+        leaves.append(tree)
+        return LEAF
+    keys, values, build = _children(tree, path)
+    children = tuple(
+        _flatten(value, f"{path}[{key!r}]", leaves) for key, value in zip(keys, values, strict=True)
+    )
+    return Treedef(build, keys, children)
+
+
+def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Callable[[list[Any]], Any]]:
+    if isinstance(tree, Mapping):
+        keys = tuple(tree)
+        return keys, tree.values(), lambda values: dict(zip(keys, values, strict=True))
+    if isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
+        raise TypeError(
+            f"`{path}` must be an array of an array API library (NumPy, PyTorch, CuPy, JAX, Dask), or a list, "
+            f"tuple, mapping or other iterable of such arrays, got {type(tree).__name__}."
+        )
+    values = list(tree)
+    build: Callable[[list[Any]], Any] = list
+    if isinstance(tree, tuple):
+        make = getattr(tree, "_make", None)  # a named tuple keeps its type
+        build = tuple if make is None else make
+    return tuple(range(len(values))), values, build
+
+
+def _unflatten(treedef: Treedef, leaves: Iterator[Any]) -> Any:
+    if treedef.build is None:
+        return next(leaves)
+    return treedef.build([_unflatten(child, leaves) for child in treedef.children])
+
+
+def _match(tree: Any, treedef: Treedef, path: str, of: str, leaves: list[Any]) -> None:
+    if treedef.build is None or tree is None:
+        leaves.extend([tree] * _count(treedef))
+        return
+    keys, values = _named(tree)
+    if set(keys) != set(treedef.keys):
+        raise ValueError(
+            f"`{path}` must have the structure of `{of}`, with {list(treedef.keys)} here, got "
+            f"{list(keys) if keys else type(tree).__name__}."
+        )
+    by_key = dict(zip(keys, values, strict=True))
+    for key, child in zip(treedef.keys, treedef.children, strict=True):
+        _match(by_key[key], child, f"{path}[{key!r}]", of, leaves)
+
+
+def _named(tree: Any) -> tuple[Sequence[Any], Iterable[Any]]:
+    if isinstance(tree, Mapping):
+        return list(tree), tree.values()
+    if is_array(tree) or isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
+        return [], []
+    values = list(tree)
+    return range(len(values)), values
+
+
+def _count(treedef: Treedef) -> int:
+    return 1 if treedef.build is None else sum(map(_count, treedef.children))

@@ -1,0 +1,35 @@
+"""Dask: lazy arrays made of chunks, whose lengths may be unknown."""
+
+from typing import Any, Self
+
+import array_api_compat.dask.array as xp
+
+from l1_any._typing import Array, Device
+
+from .standard import ArrayOps, dtype_name
+from .state import State
+
+
+class DaskOps(ArrayOps):
+    """Operations for Dask's arrays."""
+
+    is_chunked = True
+
+    @classmethod
+    def of(cls, x: Array) -> Self:
+        """Return the operations for the dtype of an array."""
+        return cls(xp=xp, dtype=x.dtype, dtype_name=dtype_name(x.dtype), state=State.LAZY)
+
+    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+        """Return these operations: Dask's arrays are always lazy, and have float64."""
+        del around, x, others
+        return self
+
+    def device(self, x: Array) -> Device:
+        """Return the one device that Dask knows."""
+        del x
+        return "cpu"
+
+    def meta(self, x: Array) -> Any:
+        """Return an empty array of the type and dtype of the chunks."""
+        return x._meta  # noqa: SLF001

@@ -1,0 +1,115 @@
+"""From an array to the operations for its type and dtype, found once and handed down."""
+
+import importlib
+import sys
+from typing import Any, NamedTuple
+
+import array_api_compat as compat
+
+from l1_any._typing import Array, Namespace
+
+from .standard import ArrayOps
+
+
+class Library(NamedTuple):
+    """An array library that differs from the standard, and the file that says how."""
+
+    module: str
+    """The module that defines the type of its arrays. It is never imported from here."""
+    array: str
+    """The name of that type."""
+    ops: str
+    """The module, and the class in it, with the library's own answers: ``"package.module:Class"``."""
+
+
+LIBRARIES = [
+    Library("numpy", "ndarray", "l1_any._arrays.numpy:NumpyOps"),
+    Library("numpy", "generic", "l1_any._arrays.numpy:NumpyOps"),
+    Library("torch", "Tensor", "l1_any._arrays.torch:TorchOps"),
+    Library("torch.fx", "Proxy", "l1_any._arrays.torch:SymbolOps"),
+    Library("jax", "Array", "l1_any._arrays.jax:JaxOps"),
+    Library("dask.array", "Array", "l1_any._arrays.dask:DaskOps"),
+    Library("cupy", "ndarray", "l1_any._arrays.cupy:CupyOps"),
+    Library("array_api_strict", "Array", "l1_any._arrays.strict:StrictOps"),
+]
+"""Where arrays of libraries without a row follow the standard, `ArrayOps` serves them."""
+
+_TABLES: dict[type, dict[Any, ArrayOps] | None] = {}
+
+
+def register(library: Library) -> None:
+    """Add an array library; a later row counts before an earlier one for the types that both describe."""
+    LIBRARIES.insert(0, library)
+    _TABLES.clear()
+
+
+def find(x: object) -> ArrayOps | None:
+    """Return the operations for an array, None for what is no array."""
+    kind = type(x)
+    try:
+        table = _TABLES[kind]
+    except KeyError:
+        table = _TABLES[kind] = _table_of(x)
+    if table is None:
+        return None
+    dtype = x.dtype  # type: ignore[attr-defined] - it is an array
+    try:
+        return table[dtype]
+    except KeyError:
+        ops = table[dtype] = _class_of(x).of(x)  # type: ignore[union-attr]
+        return ops
+
+
+def known(x: Array) -> ArrayOps:
+    """Return the operations for what is known to be an array."""
+    ops = find(x)
+    if ops is None:
+        raise TypeError(f"expected an array, got {type(x).__name__}.")
+    return ops
+
+
+def is_array(x: object) -> bool:
+    """Whether x is an array of a library that follows the standard."""
+    return find(x) is not None
+
+
+def as_array(x: Array) -> Array:
+    """Return a 0-d array for one of NumPy's scalars, and any other array as it is."""
+    return known(x).as_array(x)
+
+
+def detach(x: Any) -> Any:
+    """Return an array as a constant of automatic differentiation, and what is no array as it is."""
+    ops = find(x)
+    return x if ops is None else ops.detach(x)
+
+
+def same_state(x: Array, ops: ArrayOps) -> ArrayOps:
+    """Return the operations for an array made of another one, in the state in which that is met."""
+    if ops.dtype is None or x.dtype == ops.dtype:  # a symbol has no dtype
+        return ops
+    return known(x).sibling(ops.state, ops.accumulator_name, ops.place)
+
+
+def wrapped(xp: Namespace) -> Namespace:
+    """Return array-api-compat's namespace for a library given as itself."""
+    name = getattr(xp, "__name__", None)
+    if name not in ("numpy", "torch", "cupy", "dask.array"):
+        return xp
+    return importlib.import_module(f"array_api_compat.{name}")
+
+
+def _table_of(x: Any) -> dict[Any, ArrayOps] | None:
+    ops = _class_of(x)
+    return None if ops is None else ops.table()
+
+
+def _class_of(x: Any) -> type[ArrayOps] | None:
+    for row in LIBRARIES:
+        module = sys.modules.get(row.module)
+        if module is not None and isinstance(x, getattr(module, row.array, ())):
+            where, _, name = row.ops.partition(":")
+            found: type[ArrayOps] = getattr(importlib.import_module(where), name)
+            return found
+    # torch.compile warns of the cached look-up of array-api-compat: there is none for a mere container.
+    return ArrayOps if hasattr(x, "shape") and compat.is_array_api_obj(x) else None

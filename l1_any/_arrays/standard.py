@@ -1,0 +1,355 @@
+"""The default for every array library: each question and operation answered by the array API standard."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+import array_api_compat as compat
+import numpy as np
+
+from l1_any._typing import Array, Axes, Device, DType, Namespace
+
+from .state import State
+
+_COMPLEX = {"float32": "complex64", "float64": "complex128"}
+Summation = Literal["library", "halves", "tree"]
+T = TypeVar("T")
+
+RESULT_DTYPES = {
+    "float16": "float32",
+    "bfloat16": "float32",
+    "float32": "float32",
+    "float64": "float64",
+    "complex64": "float32",
+    "complex128": "float64",
+}
+"""The dtype of a reduction, for each dtype that the package accepts."""
+
+
+class NotConnectedError(ValueError):
+    """A value that automatic differentiation cannot trace back to the arrays that it was made of."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ArrayOps:
+    """What can be asked of, and done with, arrays of one type and dtype in one state.
+
+    `lookup.find` makes one object for each type and dtype. `at` gives the one for the state of a call, in which
+    the fields `state`, `accumulator_name` and `place` hold. Each object exists once, so that compilers know it
+    by its identity.
+    """
+
+    xp: Namespace
+    """The namespace, wrapped by array-api-compat where the library itself falls short of the standard."""
+    dtype: DType
+    dtype_name: str
+    state: State = State.PLAIN
+    accumulator_name: str = "float64"
+    """The real dtype of sums: float64 where library and device have it, else float32."""
+    place: str = ""
+    """"cpu" where the data lie in the CPU's memory and a slice costs nothing, "cuda" on such a GPU, else empty."""
+    _siblings: dict[Any, Self] = dataclasses.field(default_factory=dict, repr=False)
+
+    library: ClassVar[str] = ""
+    """The name of the library in the table of kernels."""
+    compiles: ClassVar[bool] = False
+    """Whether eager arrays are worked on by compiled functions."""
+    is_chunked: ClassVar[bool] = False
+    """Whether the arrays are lazy and made of chunks."""
+    differentiates: ClassVar[Literal["by graph", "by transformation"] | None] = None
+    """How the library differentiates functions of eager arrays, if it does."""
+    sums_in_halves: ClassVar[bool] = False
+    """Whether the library's own sum of terms as wide as the accumulator may leave the contract's error."""
+
+    @classmethod
+    def of(cls, x: Array) -> Self:
+        """Return the operations for the type and dtype of an array, in the plain state."""
+        return cls(xp=compat.array_namespace(x), dtype=x.dtype, dtype_name=dtype_name(x.dtype))
+
+    @classmethod
+    def table(cls) -> dict[Any, Self]:
+        """Return a table of the operations by dtype, which `lookup` fills and keeps for one type of array."""
+        return {}
+
+    # What follows from the dtype and the accumulator.
+    is_floating: bool = dataclasses.field(init=False)
+    """Whether the dtype is one of the contract's real or complex floating dtypes."""
+    is_complex: bool = dataclasses.field(init=False)
+    is_boolean: bool = dataclasses.field(init=False)
+    result_name: str = dataclasses.field(init=False)
+    """The standard's name of the real dtype in which a reduction is given."""
+    result_dtype: DType = dataclasses.field(init=False)
+    accumulator: DType = dataclasses.field(init=False)
+    wide_dtype: DType = dataclasses.field(init=False)
+    """The dtype of the arrays' kind, real or complex, that is as wide as the accumulator."""
+    is_differentiated: bool = dataclasses.field(init=False)
+    """Whether a derivative may be asked of the expression that is written down."""
+    is_symbolic: bool = dataclasses.field(init=False)
+    """Whether there may be no values to look at."""
+
+    def __post_init__(self) -> None:
+        is_complex = self.dtype_name in ("complex64", "complex128")
+        result = RESULT_DTYPES.get(self.dtype_name, "float32")
+        wide = self.accumulator_name
+        derived = {
+            "is_floating": self.dtype_name in RESULT_DTYPES,
+            "is_complex": is_complex,
+            "is_boolean": self.dtype_name == "bool",
+            "result_name": result,
+            "result_dtype": getattr(self.xp, result),
+            "accumulator": getattr(self.xp, wide),
+            "wide_dtype": getattr(self.xp, _COMPLEX[wide] if is_complex else wide),
+            "is_differentiated": self.state in (State.RECORDED, State.TRACED, State.SHARDED),
+            "is_symbolic": self.state in (State.TRACED, State.LAZY),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def library_name(self) -> str:
+        """The name of the library as users know it."""
+        return library_name(self.xp)
+
+    # What an array is.
+
+    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+        """Return the operations for x, given what surrounds the call, and the arrays that x meets in it."""
+        del around, others
+        return self.sibling(State.PLAIN, self.accumulator_of(x))
+
+    def around(self) -> State:
+        """Return the state that a compiler, or another mode of the library, puts all of a call in."""
+        return State.PLAIN
+
+    def sibling(self, state: State, accumulator_name: str = "float64", place: str = "") -> Self:
+        """Return the operations for the same type and dtype in some state."""
+        key = state, accumulator_name, place
+        found = self._siblings.get(key)
+        if found is None:
+            found = self._siblings[key] = dataclasses.replace(
+                self, state=state, accumulator_name=accumulator_name, place=place
+            )
+        return found
+
+    def in_state(self, state: State) -> Self:
+        """Return the operations that differ by the state alone."""
+        return self.sibling(state, self.accumulator_name, self.place)
+
+    def accumulator_of(self, x: Array) -> str:
+        """Name the widest real dtype, up to float64, that the device of x has."""
+        real = self.xp.__array_namespace_info__().dtypes(device=compat.device(x), kind="real floating")
+        return "float64" if "float64" in real else "float32"
+
+    def why_refused(self, x: Array) -> str | None:
+        """Say why an array is not a dense one that this package can read, or None."""
+        del x
+
+    def device(self, x: Array) -> Device:
+        """Return the device to create arrays on beside x."""
+        return compat.device(x)
+
+    def devices(self, x: Array) -> Any:
+        """Return what can be compared to tell whether two arrays share their devices; None if it is not known."""
+        return self.device(x)
+
+    def as_array(self, x: Array) -> Array:
+        """Return a 0-d array for a scalar, where the library has such."""
+        return x
+
+    def detach(self, x: Array) -> Array:
+        """Return x as a constant of automatic differentiation."""
+        return x
+
+    def meta(self, x: Array) -> Array:
+        """Return an empty array of the type and dtype of the chunks of x."""
+        raise NotImplementedError
+
+    def to_device(self, x: Array, like: Array) -> Array:
+        """Move x to the device of another array of its library."""
+        return compat.to_device(x, compat.device(like))
+
+    def to_host(self, x: Array) -> np.ndarray[Any, Any]:
+        """Return the values of an array in NumPy; of bfloat16 in float32."""
+        host = np.asarray(x)
+        return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
+
+    # How arrays are made and cast.
+
+    def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
+        """Return an array of one value beside another array."""
+        return self.xp.full(shape, value, dtype=dtype, device=self.device(like))
+
+    def zero(self, x: Array) -> Array:
+        """Return a 0-d zero of x's dtype and device."""
+        return self.full((), 0, x.dtype, x)
+
+    def empty_like(self, x: Array, dtype: DType | None = None) -> Array:
+        """Return a new contiguous array of x's shape and device, and of x's dtype or another."""
+        return self.xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=self.device(x))
+
+    def cast(self, x: Array, dtype: DType) -> Array:
+        """Return x in a dtype, without a copy where it has that."""
+        return x if x.dtype == dtype else self.xp.astype(x, dtype)
+
+    def result(self, x: Array) -> Array:
+        """Cast x to the dtype of results."""
+        return self.cast(x, self.result_dtype)
+
+    def wide(self, x: Array) -> Array:
+        """Cast x to the dtype of its kind that is as wide as the accumulator."""
+        return self.cast(x, self.wide_dtype)
+
+    def accumulated(self, x: Array) -> Array:
+        """Cast real x to the accumulator's dtype."""
+        return self.cast(x, self.accumulator)
+
+    # What is done with the elements.
+
+    def abs(self, x: Array) -> Array:
+        """Return the magnitudes."""
+        return self.xp.abs(x)
+
+    def where(self, condition: Array, x: Array, y: Array) -> Array:
+        """Return elements of x, or of y where the condition is false."""
+        return self.xp.where(condition, x, y)
+
+    def selected(self, x: Array, where: Array | None) -> Array:
+        """Return x with zeros where the mask is false: what lies there takes no part in anything that follows."""
+        return x if where is None else self.where(where, x, self.zero(x))
+
+    def sign(self, x: Array) -> Array:
+        """Return the sign of a real array: NaN at NaN, and +0.0 at both zeros."""
+        return self.xp.where(x == 0, self.zero(x), self.xp.sign(x))
+
+    def clip(self, x: Array, least: float, most: float) -> Array:
+        """Bound a real array by numbers."""
+        return self.xp.clip(x, least, most)
+
+    def times(self, own: Array, factor: Array | float) -> Array:
+        """Multiply an array that nobody else has by a factor of its dtype that broadcasts to it."""
+        return own * factor
+
+    def largest(self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Array:
+        """Return the largest of real numbers, and NaN if there is one among them."""
+        return self.xp.max(x, axis=axis, keepdims=keepdims)
+
+    def sort_descending(self, x: Array, axis: int) -> Array:
+        """Sort an array of numbers >= 0 along an axis, NaN first."""
+        return self.xp.sort(x, axis=axis, descending=True, stable=False)
+
+    def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
+        """Sum along an axis up to each element."""
+        return self.xp.cumulative_sum(x, axis=axis, dtype=dtype)
+
+    def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
+        """Sum along some axes in a dtype, as the library does."""
+        return self.xp.sum(
+            x, axis=None if len(axes) == x.ndim else axes, dtype=dtype, keepdims=keepdims
+        )
+
+    def number(self, n: Any, like: Array) -> Array:
+        """Return a number of elements, which may be a symbol, as a 0-d array of the accumulator's dtype."""
+        return self.full((), n, self.accumulator, like)
+
+    def summation(self, x: Array, axes: tuple[int, ...], dtype_name: str) -> Summation:
+        """Return the way of summing terms of a dtype, of x's shape, that keeps to the contract's error.
+
+        Libraries add up terms one by one along any axis but the one of neighbours in memory, and on a GPU in runs
+        along that one. The error matters where the terms are as wide as the accumulator.
+        """
+        del x
+        eager = self.state in (State.PLAIN, State.RECORDED)
+        as_wide = dtype_name == self.accumulator_name
+        return "halves" if axes and as_wide and eager and self.sums_in_halves else "library"
+
+    # What the library does with functions.
+
+    def compiled(self, function: Callable[..., T], *static: str) -> Callable[..., T]:
+        """Return the function, compiled where eager arrays would be worked on one operation at a time.
+
+        The keyword arguments that are named are compiled into it.
+        """
+        del static
+        return function
+
+    def tied_sum(
+        self,
+        value: Callable[..., Array],
+        simple: Callable[..., Array],
+        *arrays: Array | None,
+    ) -> Array:
+        """Return ``value(*arrays)``, with the derivative of ``simple(*arrays)``, which is the same sum."""
+        del simple
+        return value(*arrays)
+
+    def tied(
+        self,
+        value: Callable[..., tuple[Array, ...]],
+        gradient: Callable[..., Array],
+        x: Array,
+        *constants: Array | None,
+    ) -> tuple[Array, ...]:
+        """Return ``value(x, *constants)``; where a graph records x, ``gradient(g, x, *constants)`` is its gradient."""
+        del gradient
+        return value(x, *constants)
+
+    def graph_inputs(self, arrays: Sequence[Array]) -> list[Array]:
+        """Return arrays that record what is done to them; the caller's own are left as they are."""
+        raise NotImplementedError
+
+    def recording(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which the library records, whatever the caller's mode is."""
+        raise NotImplementedError
+
+    def graph_gradient(self, value: Array, arrays: Sequence[Array]) -> list[Array]:
+        """Return the gradient of a recorded value; its graph stays whole for the caller's own backward pass."""
+        raise NotImplementedError
+
+    def without_inputs(self, value: Array, arrays: Sequence[Array], originals: Sequence[Array]) -> Array:
+        """Return a value without the part of its graph that the caller did not ask for."""
+        raise NotImplementedError
+
+    def value_and_gradient(
+        self, function: Callable[[list[Array]], tuple[Array, T]], arrays: Sequence[Array]
+    ) -> tuple[Array, T, list[Array]]:
+        """Return value, auxiliary output and gradient of ``function(arrays)``, from one forward pass."""
+        raise NotImplementedError
+
+    def carried_modes(self) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+        """Return what makes a context with the modes that the library has in this thread, for another thread."""
+        return contextlib.nullcontext
+
+
+def library_name(xp: Namespace) -> str:
+    """Return the name of a namespace as users know it."""
+    return str(getattr(xp, "__name__", type(xp).__name__)).removeprefix("array_api_compat.")
+
+
+def dtype_name(dtype: DType) -> str:
+    """Return the standard's name of a dtype."""
+    # Instances of NumPy's have a name, classes of NumPy's and JAX's a __name__, those of torch and strict a text.
+    return (
+        getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
+    )
+
+
+def extent(x: Array, axes: Axes = None) -> Any:
+    """Return the number of elements, along some axes or in all, or None where a lazy library does not know it.
+
+    Under an exporter the number may be a symbol.
+    """
+    if axes is None:
+        lengths = x.shape
+    else:
+        lengths = tuple([x.shape[axis] for axis in axes])
+    for length in lengths:
+        if not is_known(length):
+            return None
+    return math.prod(lengths)
+
+
+def is_known(length: float | None) -> bool:
+    """Whether the length of an axis is known: where not, the standard has None for it, and Dask has NaN."""
+    return type(length) is int or not isinstance(length, float | None)

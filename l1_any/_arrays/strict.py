@@ -1,0 +1,27 @@
+"""array-api-strict: its arrays lie in the CPU's memory, whichever of its devices they pretend to be on."""
+
+from typing import Any, Self
+
+import array_api_compat as compat
+import numpy as np
+
+from l1_any._typing import Array
+
+from .standard import ArrayOps
+from .state import State
+
+
+class StrictOps(ArrayOps):
+    """Operations for the arrays of array-api-strict."""
+
+    sums_in_halves = True
+
+    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+        """Return the operations for the device of x."""
+        del around, others
+        return self.sibling(State.PLAIN, self.accumulator_of(x), "cpu")
+
+    def to_host(self, x: Array) -> np.ndarray[Any, Any]:
+        """Return the values in NumPy, from the one device that allows it."""
+        xp = compat.array_namespace(x)
+        return np.asarray(x.to_device(xp.Device("CPU_DEVICE")))

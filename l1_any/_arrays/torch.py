@@ -1,0 +1,212 @@
+"""torch: three states of a tensor, sums that know their dtype, and a sign that knows NaN."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
+
+import array_api_compat.torch as xp
+import numpy as np
+import torch
+
+from l1_any._typing import Array, Device, DType
+
+from . import torch_autograd
+from .standard import ArrayOps, dtype_name
+from .state import State
+
+T = TypeVar("T")
+
+_WHOLE = (torch.Tensor, torch.nn.Parameter)
+_WITH_DOUBLE = ("cpu", "cuda")
+
+
+class TorchOps(ArrayOps):
+    """Operations for torch's tensors."""
+
+    library = "torch"
+    differentiates = "by graph"
+    sums_in_halves = True
+    abs = staticmethod(torch.abs)
+    where = staticmethod(torch.where)
+    clip = staticmethod(torch.clamp)
+
+    @classmethod
+    def of(cls, x: Array) -> Self:
+        """Return the operations for the dtype of a tensor."""
+        return cls._of_dtype(x.dtype)
+
+    @classmethod
+    def table(cls) -> dict[Any, Self]:
+        """Return the operations for all dtypes, so that torch.compile finds them made."""
+        dtypes = {d for d in vars(torch).values() if isinstance(d, torch.dtype)}
+        return {dtype: cls._of_dtype(dtype) for dtype in dtypes}
+
+    @classmethod
+    def _of_dtype(cls, dtype: DType) -> Self:
+        ops = cls(xp=xp, dtype=dtype, dtype_name=dtype_name(dtype))
+        for state in (State.PLAIN, State.RECORDED, State.TRACED):
+            for place in _WITH_DOUBLE:
+                ops.sibling(state, "float64", place)
+        return ops
+
+    def around(self) -> State:
+        """Return whether a compiler of torch's is at work."""
+        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        return State.TRACED if at_work else State.PLAIN
+
+    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+        """Return the operations for tensors that may be recorded, transformed or distributed."""
+        state = around
+        if state is State.PLAIN:
+            grad = torch.is_grad_enabled()
+            if grad and x.requires_grad:
+                state = State.RECORDED
+            for a in (x, *others):
+                if not isinstance(a, torch.Tensor):
+                    continue
+                if type(a) not in _WHOLE:
+                    state = State.SHARDED if _is_distributed(a) else State.TRACED
+                    break
+                if a.is_meta or (a is not x and grad and a.requires_grad) or _is_wrapped(a):
+                    state = State.TRACED
+                    break
+        place = x.device.type
+        if place in _WITH_DOUBLE:
+            return self.sibling(state, "float64", place)
+        return self.sibling(state, self.accumulator_of(x))
+
+    def why_refused(self, x: Array) -> str | None:
+        """Say why not: sparse and nested tensors."""
+        if x.layout is torch.strided and not x.is_nested:
+            return None
+        return "a sparse or nested tensor; pass its values, or a list of dense tensors"
+
+    def device(self, x: Array) -> Device:
+        """Return the device of a tensor."""
+        return x.device
+
+    def to_host(self, x: Array) -> np.ndarray[Any, Any]:
+        """Return the values in NumPy; of bfloat16 in float32."""
+        x = x.detach().cpu()
+        return np.asarray(x.float() if x.dtype is torch.bfloat16 else x)
+
+    def detach(self, x: Array) -> Array:
+        """Return x as a constant of autograd."""
+        return x.detach()
+
+    def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
+        """Return a tensor of one value beside another."""
+        if self.state is State.TRACED and isinstance(value, float) and torch.compiler.is_compiling():
+            # A number that changes between calls may stay the old one:
+            # https://github.com/pytorch/pytorch/issues/197889
+            return torch.zeros(shape, dtype=dtype, device=like.device) + value
+        return torch.full(shape, value, dtype=dtype, device=like.device)
+
+    def zero(self, x: Array) -> Array:
+        """Return a 0-d zero."""
+        return torch.zeros((), dtype=x.dtype, device=x.device)
+
+    def cast(self, x: Array, dtype: DType) -> Array:
+        """Return x in a dtype, without a copy where it has that."""
+        return x if x.dtype == dtype else x.to(dtype)
+
+    def sign(self, x: Array) -> Array:
+        """Return the sign with NaN at NaN, where torch gives 0, and with a derivative of 0.
+
+        array-api-compat mends it by a masked write, which torch.compile and vmap refuse.
+        """
+        return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
+
+    def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
+        """Sum along an axis up to each element."""
+        return torch.cumsum(x, dim=axis, dtype=dtype)
+
+    def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
+        """Sum along some axes in a dtype; for torch no axes would mean all of them."""
+        if not axes:
+            return x.to(dtype)
+        if len(axes) == x.ndim and not keepdims:
+            return torch.sum(x, dtype=dtype)
+        return torch.sum(x, dim=axes, keepdim=keepdims, dtype=dtype)
+
+    def tied(
+        self,
+        value: Callable[..., tuple[Array, ...]],
+        gradient: Callable[..., Array],
+        x: Array,
+        *constants: Array | None,
+    ) -> tuple[Array, ...]:
+        """Return ``value(x, *constants)``, the gradient of whose first is ``gradient(g, x, *constants)``."""
+        return torch_autograd.Tied.apply(value, gradient, x, *constants)
+
+    graph_inputs = staticmethod(torch_autograd.inputs)
+    recording = staticmethod(torch.enable_grad)
+    graph_gradient = staticmethod(torch_autograd.gradient)
+    without_inputs = staticmethod(torch_autograd.without_inputs)
+
+    def value_and_gradient(
+        self, function: Callable[[list[Array]], tuple[Array, T]], arrays: Sequence[Array]
+    ) -> tuple[Array, T, list[Array]]:
+        """Return value, auxiliary output and gradient of ``function(arrays)``, by a transformation."""
+        return torch_autograd.value_and_gradient(function, arrays, self._is_traced)
+
+    def _is_traced(self, x: Array) -> bool:
+        return self.at(self.around(), x).state is State.TRACED
+
+
+class SymbolOps(TorchOps):
+    """Operations for symbols of torch.fx, which record what is done to them, and have no dtype or shape."""
+
+    @classmethod
+    def of(cls, x: Array) -> Self:
+        """Return the operations of all symbols."""
+        del x
+        return cls(xp=xp, dtype=None, dtype_name="float32", state=State.TRACED)
+
+    @classmethod
+    def table(cls) -> dict[Any, Self]:
+        """Return a table that holds one object for whatever the symbol gives as its dtype."""
+        return _One(cls.of(None))
+
+    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+        """Return these operations: a symbol has one state."""
+        del around, x, others
+        return self
+
+    def zero(self, x: Array) -> Array:
+        """Return the number."""
+        del x
+        return 0.0
+
+    def cast(self, x: Array, dtype: DType) -> Array:
+        """Record the cast."""
+        return x.to(dtype)
+
+    def result(self, x: Array) -> Array:
+        """Return the symbol, which stands for a result already."""
+        return x
+
+
+class _One(dict[Any, Any]):
+    def __init__(self, ops: ArrayOps) -> None:
+        super().__init__()
+        self._ops = ops
+
+    def __getitem__(self, _: Any) -> Any:
+        return self._ops
+
+
+def _is_wrapped(x: Array) -> bool:
+    """Whether a tensor stands for others in a transformation of functions, or has a tangent."""
+    if torch.autograd.forward_ad.unpack_dual(x).tangent is not None:
+        return True
+    try:  # what torch.func and torch.autograd.grad(is_grads_batched=True) wrap has no memory of its own
+        x.untyped_storage()
+    except NotImplementedError:
+        return True
+    return False
+
+
+def _is_distributed(x: Array) -> bool:
+    module = sys.modules.get("torch.distributed.tensor")  # where it is not loaded, x is no DTensor
+    return module is not None and isinstance(x, module.DTensor)

@@ -1,0 +1,98 @@
+"""torch's autograd: a function with a gradient of its own, and gradients of the functions of others."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from l1_any._typing import Array
+
+from .standard import NotConnectedError
+
+T = TypeVar("T")
+
+
+class Tied(torch.autograd.Function):
+    """A value, and the gradient that we give for it.
+
+    In this form, with `setup_context`, it also works beside the transformations of `torch.func`.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        value: Callable[..., tuple[Array, ...]],
+        gradient: Callable[..., Array],
+        x: Array,
+        *constants: Array | None,
+    ) -> tuple[Array, ...]:
+        """Return what ``value(x, *constants)`` gives: a tuple, of which only the first has a gradient."""
+        del gradient
+        return value(x, *constants)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Array, ...]) -> None:
+        """Keep the arrays for the backward pass."""
+        _, ctx.gradient, x, *constants = inputs
+        ctx.save_for_backward(x, *constants)
+        ctx.mark_non_differentiable(*output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, g: Array, *_: Array) -> tuple[Array | None, ...]:
+        """Return ``gradient(g, x, *constants)`` for x, and nothing for the constants."""
+        x, *constants = ctx.saved_tensors
+        return (None, None, ctx.gradient(g, x, *constants), *[None for _ in constants])
+
+
+def inputs(arrays: Sequence[Array]) -> list[Array]:
+    """Return tensors that record what is done to them; the caller's own are left as they are."""
+    return [x if x.requires_grad else x.detach().requires_grad_() for x in arrays]
+
+
+def gradient(value: Array, arrays: Sequence[Array]) -> list[Array]:
+    """Return the gradient of a recorded value; its graph stays whole for the caller's own backward pass."""
+    if not value.requires_grad:
+        raise NotConnectedError
+    found = torch.autograd.grad(value, list(arrays), retain_graph=True, allow_unused=True)
+    if all(g is None for g in found):
+        raise NotConnectedError
+    return [torch.zeros_like(x) if g is None else g for g, x in zip(found, arrays, strict=True)]
+
+
+def without_inputs(value: Array, arrays: Sequence[Array], originals: Sequence[Array]) -> Array:
+    """Return a value without the part of its graph that the caller did not ask for."""
+    ours = {id(x) for x, original in zip(arrays, originals, strict=True) if x is not original}
+    wanted = torch.is_grad_enabled() and (not ours or _leaves_of(value) - ours)
+    return value if wanted else value.detach()
+
+
+def value_and_gradient(
+    function: Callable[[list[Array]], tuple[Array, T]],
+    arrays: Sequence[Array],
+    is_traced: Callable[[Array], bool],
+) -> tuple[Array, T, list[Array]]:
+    """Return value, auxiliary output and gradient of ``function(arrays)``, by a transformation."""
+
+    def checked(*arrays: Array) -> tuple[Array, T]:
+        value, aux = function(list(arrays))
+        if type(value) is not type(arrays[0]) or not is_traced(value):
+            raise NotConnectedError
+        return value, aux
+
+    value, pull_back, aux = torch.func.vjp(checked, *arrays, has_aux=True)
+    return value, aux, list(pull_back(torch.ones_like(value)))
+
+
+def _leaves_of(value: Array) -> set[int]:
+    """Return the ids of the tensors that a backward pass from here would add gradients to."""
+    found, seen, todo = set(), set(), [value.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            found.add(id(node.variable))
+        todo.extend(parent for parent, _ in node.next_functions)
+    return found

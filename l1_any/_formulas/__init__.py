@@ -1,0 +1,1 @@
+"""The mathematics on whole arrays, eager or traced: the reference that every faster way is held to. No checks."""

@@ -1,0 +1,57 @@
+"""The Huber function, a Moreau envelope of the magnitude."""
+
+from typing import NamedTuple
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._typing import Array
+
+from . import penalty
+from .sums import Terms
+
+
+class Huber(NamedTuple):
+    """h(x) = |x|²/(2δ) where |x| <= δ, else |x| - δ/2; in the accumulator's precision."""
+
+    delta: float
+    operation = ""
+
+    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
+        """m·w·h(x)."""
+        xp = ops.xp
+        x = ops.wide(ops.selected(x, where))
+        inside = xp.abs(x) <= self.delta
+        # The half of h that is not taken gets a harmless argument: its derivative is multiplied by 0.
+        near, far = xp.where(inside, x, xp.zeros_like(x)), xp.where(inside, xp.ones_like(x), x)
+        parts = [xp.real(near), xp.imag(near)] if ops.is_complex else [near]
+        quadratic = sum(part * (part / self.delta * 0.5) for part in parts)
+        linear = penalty.differentiable_abs(far, ops=ops) - self.delta / 2
+        return penalty.weighted(xp.where(inside, quadratic, linear), where, weights, ops=ops)
+
+    @property
+    def summands(self) -> tuple[Terms, ...]:
+        """m·w·h(x), and m·w·|x|."""
+        return self.terms, penalty.terms
+
+    def derivative(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None = None,
+        n: Array | float | None = None,
+        /,
+        *,
+        ops: ArrayOps,
+    ) -> Array:
+        """m·w·h'(x)·scale/n, where h'(x) is x/δ inside and x/|x| outside."""
+        wide = ops.wide(ops.selected(x, where))
+        inside = ops.xp.abs(wide) <= self.delta
+        slope = ops.xp.where(inside, wide / self.delta, penalty.sign(wide, ops=ops))
+        # A zero keeps its sign in x/δ; the zeros of a derivative are +0.0.
+        slope = ops.xp.where(slope == 0, ops.zero(slope), slope)
+        return penalty.scaled(slope, x, where, weights, scale, n, ops=ops)
+
+
+def of(delta: float) -> penalty.Penalty:
+    """Return the penalty of a half-width: the magnitude itself for 0."""
+    return Huber(delta) if delta else penalty.MAGNITUDE

@@ -1,0 +1,209 @@
+"""The L1 penalty: magnitudes, signs, and what a pytree's sums are made of."""
+
+from typing import Any, NamedTuple, Protocol
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._typing import Array
+
+from .sums import Terms
+
+
+class Penalty(Protocol):
+    """A function h of each element with its derivative. It is a named tuple: JAX traces the numbers in it."""
+
+    operation: str
+    """The name of Σ m·h(x) in the table of kernels."""
+
+    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
+        """m·w·h(x), so written that automatic differentiation finds `derivative`."""
+
+    @property
+    def summands(self) -> tuple[Terms, ...]:
+        """The formula of m·w·h(x) first, and the one of m·w·|x| last, which may be the same."""
+
+    def derivative(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None = None,
+        n: Array | float | None = None,
+        /,
+        *,
+        ops: ArrayOps,
+    ) -> Array:
+        """m·w·h'(x)·scale/n, of the dtype of x."""
+
+
+class Magnitude(NamedTuple):
+    """The L1 penalty's own h(x) = |x|."""
+
+    operation = "sum_of_magnitudes"
+
+    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
+        """m·w·|x|."""
+        return terms(x, where, weights, ops=ops)
+
+    @property
+    def summands(self) -> tuple[Terms, ...]:
+        """m·w·|x|."""
+        return (terms,)
+
+    def derivative(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None = None,
+        n: Array | float | None = None,
+        /,
+        *,
+        ops: ArrayOps,
+    ) -> Array:
+        """m·w·s·scale/n."""
+        return scaled(sign(ops.selected(x, where), ops=ops), x, where, weights, scale, n, ops=ops)
+
+
+def sign(x: Array, *, ops: ArrayOps) -> Array:
+    """Subgradient s ∈ ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
+    if not ops.is_complex:
+        return ops.sign(x)
+    xp = ops.xp
+    re, im = xp.real(x), xp.imag(x)
+    zero, one = ops.full((), 0, re.dtype, x), ops.full((), 1, re.dtype, x)
+
+    def at_infinity(part: Array) -> Array:  # finite parts vanish beside infinite ones
+        return xp.where(xp.isfinite(part), zero, ops.sign(part))
+
+    # Scaled by the larger part, neither the squares nor |x| overflow or vanish.
+    larger = xp.where(xp.abs(re) > xp.abs(im), xp.abs(re), xp.abs(im))
+    infinite, null = xp.isinf(larger), larger == zero
+    scale = xp.where(infinite | null, one, larger)
+    re = xp.where(infinite, at_infinity(re), xp.where(null, zero, re / scale))
+    im = xp.where(infinite, at_infinity(im), xp.where(null, zero, im / scale))
+    length = xp.where(null, one, xp.sqrt(re * re + im * im))
+    return xp.astype(re / length, x.dtype) + xp.astype(im / length, x.dtype) * 1j
+
+
+def differentiable_abs(x: Array, *, ops: ArrayOps) -> Array:
+    """|x| = Re(x·conj s) with s held constant, so that every derivative of it is the one by s."""
+    s = sign(ops.detach(x), ops=ops)
+    if ops.is_complex:
+        xp = ops.xp
+        return xp.real(x) * xp.real(s) + xp.imag(x) * xp.imag(s)
+    return x * s
+
+
+def magnitude(x: Array, *, ops: ArrayOps) -> Array:
+    """|x|, with a derivative of 0 at 0 in every library."""
+    return differentiable_abs(x, ops=ops) if ops.is_differentiated else ops.abs(x)
+
+
+def terms(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
+    """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
+    x = ops.selected(x, where)
+    if ops.is_differentiated:
+        # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
+        a = differentiable_abs(ops.wide(x) if ops.is_complex else ops.result(x), ops=ops)
+    else:
+        a = ops.abs(ops.wide(x) if ops.is_complex else x)
+    return weighted(a, where, weights, ops=ops)
+
+
+def weighted(own: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
+    """m·w·own, in the accumulator's precision, of real terms that nobody else has."""
+    if weights is None:
+        return own
+    return ops.times(ops.accumulated(own), ops.accumulated(ops.selected(weights, where)))
+
+
+def squared_signs(
+    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
+) -> Array:
+    """(m·w·|s|)², which is (m·w)² where x ≠ 0, in the accumulator's precision."""
+    del penalty
+    xp = ops.xp
+    x = ops.selected(x, where)
+    nan = ops.full((), float("nan"), ops.accumulator, x)
+    squares = xp.where(xp.isnan(x), nan, xp.astype(x != ops.zero(x), ops.accumulator))
+    if weights is None:
+        return squares
+    w = ops.accumulated(ops.selected(weights, where))
+    return squares * w * w
+
+
+def products(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    penalty: Penalty | None = None,
+    *,
+    ops: ArrayOps,
+) -> Array:
+    """m·w·x, in the accumulator's precision."""
+    del penalty
+    wide = ops.wide(ops.selected(x, where))
+    return wide if weights is None else wide * ops.wide(ops.selected(weights, where))
+
+
+def squares(
+    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
+) -> Array:
+    """(m·w·x)² of a real x, in the accumulator's precision."""
+    del penalty
+    a = products(x, where, weights, ops=ops)
+    return a * a
+
+
+def squared_derivative(
+    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
+) -> Array:
+    """(m·w·h'(x))² of a real x, in the accumulator's precision."""
+    d = penalty.derivative(ops.wide(ops.selected(x, where)), where, weights, ops=ops)
+    return d * d
+
+
+def squared_derivative_times_x(
+    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
+) -> Array:
+    """(m·w·h'(x)·x)² of a real x, in the accumulator's precision."""
+    wide = ops.wide(ops.selected(x, where))
+    d = penalty.derivative(wide, where, weights, ops=ops) * wide
+    return d * d
+
+
+def scaled(
+    s: Array,
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    scale: Array | float | None,
+    n: Array | float | None,
+    *,
+    ops: ArrayOps,
+) -> Array:
+    """m·w·s·scale/n in the dtype of x, for an s that is 0 where the mask is false."""
+    factor: Any = scale
+    if weights is not None:
+        w = ops.accumulated(ops.selected(weights, where))
+        factor = w if scale is None else w * scale
+    if n is not None:  # n divides last: 49 times the rounded 1/49 would not be 1
+        factor = (1.0 if factor is None else factor) / n
+    if factor is None:
+        return ops.cast(s, x.dtype)
+    # Not in half precision, where a loss scale of 65536 is infinite and its multiple of 0 is NaN.
+    if not ops.is_complex:
+        s = ops.result(s)
+    if not isinstance(factor, float):
+        factor = ops.result(factor)
+    return ops.cast(ops.times(s, factor), x.dtype)
+
+
+def ones(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
+    """1 for each element that the mask selects, in the accumulator's dtype."""
+    if where is None:
+        return ops.xp.ones_like(x, dtype=ops.accumulator)
+    return ops.xp.astype(ops.xp.broadcast_to(where, x.shape), ops.accumulator)
+
+
+MAGNITUDE = Magnitude()

@@ -1,0 +1,101 @@
+"""Soft thresholds."""
+
+from l1_any._arrays.standard import ArrayOps, is_known
+from l1_any._typing import Array
+
+Threshold = Array | float
+
+_SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
+
+
+def prox(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    step: Threshold,
+    *,
+    nonnegative: bool,
+    ops: ArrayOps,
+) -> Array:
+    """Soft-threshold x by step·w where the mask selects; worked in float32 at least, rounded once."""
+    selected = ops.selected(x, where)
+    wide = selected if ops.is_complex else ops.result(selected)
+    t = threshold(step, weights, where, ops=ops)
+    if nonnegative:
+        p = nonnegative_part(wide, t, ops=ops)
+    elif ops.is_complex:
+        p = shrink_modulus(wide, t, ops=ops)
+    else:
+        p = shrink(wide, t, ops=ops)
+    p = rounded(p, x, ops=ops)
+    return p if where is None else ops.where(where, p, x)
+
+
+def rounded(p: Array, x: Array, *, ops: ArrayOps) -> Array:
+    """Round p to x's dtype, where what is too small for it becomes +0.0."""
+    if p.dtype == x.dtype:
+        return p
+    p, zero = ops.cast(p, x.dtype), ops.zero(x)
+    return ops.where(p == zero, zero, p)
+
+
+def threshold(
+    step: Threshold, weights: Array | None, where: Array | None, *, ops: ArrayOps
+) -> Threshold:
+    """step·w in the dtype of results, where a number stays one."""
+    step = step if isinstance(step, float) else ops.result(step)
+    return step if weights is None else ops.result(ops.selected(weights, where)) * step
+
+
+def shrink(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
+    """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
+    if isinstance(t, float) and not ops.is_differentiated and t >= _SMALLEST_NORMAL[ops.result_name]:
+        if all(map(is_known, x.shape)):  # array-api-compat clips no other arrays of Dask's
+            return x - ops.clip(x, -t, t)  # x - x is +0.0
+    zero = ops.zero(x)
+    p = x - ops.detach(ops.sign(x)) * t
+    # p can be a zero by itself where subnormals are flushed: that one would keep its sign.
+    return ops.where((ops.abs(x) <= t) | (p == zero), zero, p)
+
+
+def nonnegative_part(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
+    """max(x - t, 0) of real x, with a derivative of 0 where x <= t."""
+    return ops.where(x <= t, ops.zero(x), x - t)
+
+
+def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
+    """x·max(1 - t/|x|, 0) of complex x: the phase is kept."""
+    xp = ops.xp
+    inside = xp.abs(x) <= t
+    finite = xp.isfinite(x)
+    one = ops.full((), 1, x.dtype, x)
+    safe = xp.where(inside | ~finite, one, x)
+    p = xp.where(finite, safe * share_left(xp.abs(safe), t, ops=ops), x)
+    return xp.where(inside, ops.zero(x), p)
+
+
+def share_left(length: Array, t: Threshold, *, ops: ArrayOps) -> Array:
+    """1 - t/length of a length > t: 1 at t = 0, also where division is approximate, as XLA's is on a GPU."""
+    if isinstance(t, float):  # which torch would multiply by a reciprocal, infinite for subnormals
+        t = ops.full((), t, length.dtype, length)
+    small = t <= length / 2
+    share = ops.where(small, t, length - t) / length
+    return ops.where(small, 1 - share, share)
+
+
+def prox_elastic_net(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    step: Threshold,
+    *,
+    l1_ratio: float,
+    ops: ArrayOps,
+) -> Array:
+    """Soft threshold by step·l1_ratio, over 1 + step·(1 - l1_ratio)."""
+    wide = x if ops.is_complex else ops.result(x)
+    t = threshold(step, weights, where, ops=ops)
+    p = (shrink_modulus if ops.is_complex else shrink)(wide, t * l1_ratio, ops=ops)
+    zero = ops.zero(wide)
+    p = ops.where(p == zero, zero, p / (1 + t * (1 - l1_ratio)))
+    return rounded(p, x, ops=ops)

@@ -1,0 +1,111 @@
+"""Sums within the contract's error: the library's own, by halves, or by a tree."""
+
+import functools
+import math
+from collections.abc import Callable
+
+from l1_any._arrays.standard import ArrayOps, Summation
+from l1_any._typing import Array
+
+Terms = Callable[..., Array]
+"""A formula ``(x, *others, ops=)`` of each element of x and of what broadcasts to x."""
+
+_FAN_IN = 8  # terms added at a time, themselves in pairs: XLA fuses that well
+_FEW = 256  # of contiguous terms so few, each library's own sum is right to 2 ulp
+
+
+def total_of(
+    terms: Terms, x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
+) -> Array:
+    """Sum along some axes what a formula gives for each element, in the accumulator's dtype."""
+    way = ops.summation(x, axes, ops.result_name)
+    if way == "library":
+        return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
+    if way == "halves":
+        return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)
+    # The first step of the tree. The terms of each cut are computed apart: XLA then reads x once, and keeps no terms.
+    axis = max(axes, key=lambda axis: x.shape[axis])
+    end = x.shape[axis] - x.shape[axis] % _FAN_IN
+    add = functools.partial(_added, way="tree", axes=axes, keepdims=keepdims, ops=ops)
+    totals = []
+    if end:  # neighbours are added, which are on one device
+        cuts = [_cut((x, *others), axis, slice(i, end, _FAN_IN)) for i in range(_FAN_IN)]
+        totals.append(add(_in_pairs([ops.wide(terms(*cut, ops=ops)) for cut in cuts])))
+    if end < x.shape[axis] or not end:
+        rest = _cut((x, *others), axis, slice(end, x.shape[axis]))
+        totals.append(add(terms(*rest, ops=ops)))
+    return _in_pairs(totals)
+
+
+def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps) -> Array:
+    """Sum real terms along some axes, in the accumulator's dtype, which they have."""
+    way = ops.summation(terms, axes, ops.accumulator_name)
+    if way == "library":
+        return ops.sum(terms, axes, keepdims=keepdims, dtype=ops.accumulator)
+    return _added(terms, way, axes=axes, keepdims=keepdims, ops=ops)
+
+
+def _cut(arrays: tuple[Array | None, ...], axis: int, part: slice) -> list[Array | None]:
+    """Cut arrays that broadcast along an axis of the first; None among them stays."""
+    out: list[Array | None] = []
+    first: Array = arrays[0]
+    for a in arrays:
+        own = -1 if a is None else axis + a.ndim - first.ndim
+        broadcast = a is None or own < 0 or a.shape[own] == 1
+        out.append(a if broadcast else a[(*(slice(None),) * own, part, ...)])
+    return out
+
+
+def _added(
+    terms: Array, way: Summation, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
+) -> Array:
+    xp = ops.xp
+    kept = tuple([axis for axis in range(terms.ndim) if axis not in axes])
+    lengths = tuple([terms.shape[axis] for axis in kept])
+    n = math.prod([terms.shape[axis] for axis in axes])
+    row = xp.reshape(xp.permute_dims(ops.accumulated(terms), (*kept, *axes)), (*lengths, n))
+    if n == 0:
+        row = ops.sum(row, (len(kept),), keepdims=False, dtype=ops.accumulator)
+    elif way == "tree":
+        row = _by_tree(row, lengths, n, ops=ops)
+    else:
+        row = _by_halves(row, n, few=_FAN_IN if kept else _FEW, ops=ops)
+    if not keepdims:
+        return row
+    return xp.reshape(row, tuple([1 if i in axes else m for i, m in enumerate(terms.shape)]))
+
+
+def _by_tree(row: Array, lengths: tuple[int, ...], n: int, *, ops: ArrayOps) -> Array:
+    """Sum neighbours along the last axis in pairs, which compilers fuse into few passes.
+
+    The error is at most log2(n) roundings, and none for equal terms but at ragged ends.
+    """
+    xp = ops.xp
+    while n > 1:
+        fan_in = min(n, _FAN_IN)
+        missing = -n % fan_in
+        if missing:
+            row = xp.concat([row, ops.full((*lengths, missing), 0, row.dtype, row)], axis=-1)
+        n = (n + missing) // fan_in
+        row = xp.reshape(row, (*lengths, n, fan_in))
+        row = _in_pairs([row[..., i] for i in range(fan_in)])
+    return xp.reshape(row, lengths)
+
+
+def _by_halves(row: Array, n: int, *, few: int, ops: ArrayOps) -> Array:
+    """Add the second half of the last axis to the first, until the library's own sum does for the few left."""
+    xp = ops.xp
+    while n > few:
+        half, odd = divmod(n, 2)
+        folded = xp.add(row[..., :half], row[..., half : 2 * half])
+        row = xp.concat([folded, row[..., 2 * half :]], axis=-1) if odd else folded
+        n = half + odd
+    neighbours = xp.reshape(xp.reshape(row, (math.prod(row.shape),)), row.shape)
+    return ops.sum(neighbours, (row.ndim - 1,), keepdims=False, dtype=ops.accumulator)
+
+
+def _in_pairs(terms: list[Array]) -> Array:
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return _in_pairs(terms[:half]) + _in_pairs(terms[half:])

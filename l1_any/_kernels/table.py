@@ -1,0 +1,57 @@
+"""The table of kernels: for which formula, library, place and dtypes there is one. `_run.plan` alone calls it."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._arrays.state import State
+
+
+class Row(NamedTuple):
+    """A kernel, and the formula that it is held to."""
+
+    operation: str
+    """The formula's name in `_run`."""
+    library: str
+    places: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    function: str
+    """Module and name, ``"l1_any._kernels.module:function"``; the function takes what the formula takes."""
+
+
+ROWS = (
+    Row(
+        "soft_threshold",
+        "torch",
+        ("cpu", "cuda"),
+        ("float32", "float64"),
+        "l1_any._kernels.torch_native:soft_threshold",
+    ),
+    Row(
+        "sum_of_magnitudes",
+        "torch",
+        ("cuda",),
+        ("float16", "bfloat16", "float32"),
+        "l1_any._kernels.torch_native:sum_of_magnitudes",
+    ),
+)
+
+_BY_KEY = {
+    (row.operation, row.library, place, dtype): row
+    for row in ROWS
+    for place in row.places
+    for dtype in row.dtypes
+}
+_LOADED: dict[str, Callable[..., Any]] = {}
+
+
+def find(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
+    """Return the kernel for plain arrays, or None where the formula has none."""
+    row = _BY_KEY.get((operation, ops.library, ops.place, ops.dtype_name))
+    if row is None or ops.state is not State.PLAIN:
+        return None
+    if row.function not in _LOADED:
+        module, _, name = row.function.partition(":")
+        _LOADED[row.function] = getattr(importlib.import_module(module), name)
+    return _LOADED[row.function]

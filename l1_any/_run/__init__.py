@@ -1,0 +1,1 @@
+"""How a formula meets arrays: whole, by blocks, by chunks, or as a fused kernel."""

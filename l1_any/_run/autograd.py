@@ -1,0 +1,67 @@
+"""The penalty in torch's eager autograd: a graph of library operations, or one function for large arrays.
+
+The graph of elementwise operations keeps temporaries of the array's size. A function keeps none, but costs its time
+in Python.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._arrays.state import State
+from l1_any._formulas import sums
+from l1_any._formulas.penalty import Penalty
+from l1_any._typing import Array
+
+from . import blocks, plan
+
+FUNCTION = 1 << 15
+"""Elements from which a function is faster than a graph of library operations."""
+
+
+def is_worth_a_function(x: Array) -> bool:
+    """Whether an array is large enough for a function of its own."""
+    return math.prod(x.shape) >= FUNCTION
+
+
+def tied(
+    summands: Sequence[sums.Terms],
+    penalty: Penalty,
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    *,
+    axes: tuple[int, ...],
+    keepdims: bool,
+    ops: ArrayOps,
+) -> tuple[Array, ...]:
+    """Return the sums of all summands; the gradient of the first is the penalty's derivative."""
+    plain = ops.in_state(State.PLAIN)
+
+    def formula(*arrays: Array | None, ops: ArrayOps, **options: object) -> tuple[Array, ...]:
+        return tuple([sums.total_of(terms, *arrays, ops=ops, **options) for terms in summands])  # type: ignore[arg-type]
+
+    def value(x: Array, where: Array | None, weights: Array | None) -> tuple[Array, ...]:
+        options = {"axes": axes, "keepdims": keepdims, "ops": plain}
+        if len(summands) > 1:
+            found: tuple[Array, ...] = plan.reduce(formula, x, where, weights, **options)
+            return found
+        one = functools.partial(sums.total_of, summands[0])
+        kernel = penalty.operation if weights is None and axes else ""
+        return (plan.reduce(one, x, where, weights, operation=kernel, **options),)
+
+    def gradient(g: Array, x: Array, where: Array | None, weights: Array | None) -> Array:
+        now = ops.at(ops.around(), x, where, weights, g)
+        g = now.xp.reshape(g, tuple([1 if axis in axes else n for axis, n in enumerate(x.shape)]))
+        light = weights is None and not ops.is_complex
+        block = blocks.SIGNS if light else blocks.WRITTEN
+
+        def derivative(
+            x: Array, where: Array | None, weights: Array | None, g: Array, *, ops: ArrayOps
+        ) -> Array:
+            return penalty.derivative(x, where, weights, g, ops=ops)
+
+        return plan.elementwise(derivative, x, where, weights, g, ops=now, block=block)
+
+    return ops.tied(value, gradient, x, where, weights)

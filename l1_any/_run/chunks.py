@@ -1,0 +1,114 @@
+"""Lazy arrays made of chunks (Dask): formulas run on each chunk when the user computes, never before."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from l1_any._arrays.lookup import known
+from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._typing import Array, DType
+
+Arrays = tuple[Array | None, ...]
+
+
+def reduce(
+    formula: Callable[..., Array], arrays: Arrays, axes: tuple[int, ...], *, keepdims: bool, ops: ArrayOps
+) -> Array:
+    """Sum what ``formula(*chunks, axes=, keepdims=True, ops=)`` gives for the chunks of arrays that broadcast."""
+    on_chunks = _on_chunks(formula, arrays, axes=axes, keepdims=True)
+    sums = _one_of_each(on_chunks, arrays, axes, ops.accumulator)
+    return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
+
+
+def largest(formula: Callable[..., Array], arrays: Arrays, dtype: DType, *, ops: ArrayOps) -> Array:
+    """Return the largest of what ``formula(*chunks, ops=)`` gives, a 0-d array >= 0, for the chunks of x."""
+    del ops
+    x = _first(arrays)
+    every = tuple(range(x.ndim))
+    on_chunks = _on_chunks(formula, arrays)
+
+    def largest_of_chunk(first: Array, *others: Array) -> Array:
+        ops = known(first)
+        if extent(first) == 0:
+            return ops.full((1,) * first.ndim, 0, dtype, first)
+        return ops.xp.reshape(on_chunks(first, *others), (1,) * first.ndim)
+
+    return _one_of_each(largest_of_chunk, arrays, every, dtype).max()
+
+
+def elementwise(
+    formula: Callable[..., Array], arrays: Arrays, whole: tuple[int, ...], *, ops: ArrayOps
+) -> Array:
+    """Return an array like the first from ``formula(*chunks, ops=)``; no chunk is cut along some axes."""
+    x = merged(_first(arrays), whole)
+    arrays = x, *arrays[1:]
+    on_chunks = _on_chunks(formula, arrays)
+
+    def on_filled(first: Array, *others: Array) -> Array:
+        return first if extent(first) == 0 else on_chunks(first, *others)
+
+    meta = ops.meta(x)
+    return _dask().map_blocks(on_filled, *_present(arrays), dtype=x.dtype, meta=meta)
+
+
+def is_cut(x: Array, axes: tuple[int, ...]) -> bool:
+    """Whether x has more than one chunk along some axis of these."""
+    return any(len(x.chunks[axis]) > 1 for axis in axes)
+
+
+def may_be_empty(x: Array) -> bool:
+    """Whether some chunk is known to be empty, or not known to hold something."""
+    return not all(n > 0 for lengths in x.chunks for n in lengths)
+
+
+def merged(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return x with one chunk along each of some axes."""
+    return x.rechunk(dict.fromkeys(axes, -1)) if is_cut(x, axes) else x
+
+
+def _first(arrays: Arrays) -> Array:
+    return arrays[0]
+
+
+def _one_of_each(
+    on_chunks: Callable[..., Array], arrays: Arrays, axes: tuple[int, ...], dtype: DType
+) -> Array:
+    """Run a function that leaves length 1 along some axes of each chunk."""
+    x = _first(arrays)
+    lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
+    xp = known(known(x).meta(x)).xp
+    meta = xp.empty((0,) * x.ndim, dtype=dtype)
+    return _dask().map_blocks(on_chunks, *_present(arrays), chunks=lengths, dtype=dtype, meta=meta)
+
+
+def _present(arrays: Arrays) -> list[Array]:
+    """Return the arrays that are not None, in chunks of the first."""
+    x = _first(arrays)
+    return [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
+
+
+def _on_chunks(formula: Callable[..., Array], arrays: Arrays, **options: Any) -> Callable[..., Array]:
+    """Return the formula for the chunks of those arrays that are not None.
+
+    It holds no array: Dask names a task by its function, and would pickle the data for that name.
+    """
+    absent = [a is None for a in arrays]
+
+    def on_chunks(*chunks: Array) -> Array:
+        given = iter(chunks)
+        own = [None if missing else next(given) for missing in absent]
+        ops = known(own[0])
+        return formula(*own, ops=ops.at(ops.around(), *own), **options)
+
+    return on_chunks
+
+
+def _in_chunks_of(x: Array, a: Array) -> Array:
+    """Return a with x's chunks, which `map_blocks` takes for granted; what is unknown is left as it is."""
+    first = x.ndim - a.ndim
+    alike = [i for i, n in enumerate(a.shape) if n == x.shape[first + i]]  # no length that is unknown
+    return a.rechunk({i: x.chunks[first + i] for i in alike})
+
+
+def _dask() -> Any:
+    return sys.modules["dask.array"]

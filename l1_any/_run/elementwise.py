@@ -1,0 +1,258 @@
+"""The operators on each array of a pytree."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from l1_any._arrays.lookup import known
+from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._formulas import ball, optimality, proximal
+from l1_any._formulas.proximal import Threshold
+from l1_any._kernels import table
+from l1_any._typing import Array, DType, Leaf
+
+from . import plan
+
+_LARGEST = {"float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
+
+
+def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool) -> list[Array]:
+    """Soft threshold of each leaf."""
+    out = []
+    for leaf in leaves:
+        ops, t = leaf.ops, times_factor(leaf, step)
+        if leaf.where is None and leaf.weights is None and not nonnegative and isinstance(t, float):
+            kernel = table.find("soft_threshold", ops)
+            if kernel is not None:
+                out.append(kernel(leaf.x, t))
+                continue
+        run = ops.compiled(_prox, "nonnegative", "ops")
+        out.append(run(leaf.x, leaf.where, leaf.weights, t, nonnegative=nonnegative, ops=ops))
+    return out
+
+
+def prox_elastic_net(leaves: Sequence[Leaf], step: Threshold, *, l1_ratio: float) -> list[Array]:
+    """Soft threshold and shrinkage of each leaf."""
+    return [
+        leaf.ops.compiled(_prox_elastic_net, "ops")(
+            leaf.x, leaf.where, leaf.weights, times_factor(leaf, step), l1_ratio, ops=leaf.ops
+        )
+        for leaf in leaves
+    ]
+
+
+def subdiff_distance(
+    leaves: Sequence[Leaf], gradients: Sequence[Array], strength: Threshold
+) -> list[Array]:
+    """Distance of -gradient to strength·w·∂|x| for each element of each leaf."""
+    return [
+        leaf.ops.compiled(_subdiff_distance, "ops")(
+            leaf.x, gradient, leaf.where, leaf.weights, times_factor(leaf, strength), ops=leaf.ops
+        )
+        for leaf, gradient in zip(leaves, gradients, strict=True)
+    ]
+
+
+def strength_max(leaves: Sequence[Leaf]) -> Array:
+    """Largest |g|/w of all leaves."""
+    largest = [
+        leaf.ops.compiled(_strength_max, "ops")(leaf.x, leaf.weights, leaf.factor, ops=leaf.ops)
+        for leaf in leaves
+    ]
+    ops = leaves[0].ops
+    return ops.as_array(functools.reduce(lambda a, b: ops.xp.max(ops.xp.stack([a, b])), largest))
+
+
+def project(
+    leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonnegative: bool
+) -> list[Array]:
+    """Project onto the L1 ball: along an axis of one leaf, or all leaves as one vector."""
+    factor = leaves[0].factor
+    if factor is not None and all(leaf.factor == factor for leaf in leaves):
+        leaves = [leaf._replace(factor=None) for leaf in leaves]
+        if factor:
+            radius = radius / factor
+        else:  # a weight of 0 bounds nothing, and changes nothing
+            leaves = [
+                leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x))
+                for leaf in leaves
+            ]
+    whole = leaves[0] if axis is not None else _joined(leaves)
+    run = whole.ops.compiled(_project, "axis", "nonnegative", "ops")
+    along = 0 if axis is None else axis
+    p = run(whole.x, whole.weights, radius, axis=along, nonnegative=nonnegative, ops=whole.ops)
+    return [p] if axis is not None else _split(p, leaves)
+
+
+def prox_max(leaves: Sequence[Leaf], step: Threshold, *, axis: int | None) -> list[Array]:
+    """Proximal operator of the largest magnitude: along an axis of one array, or of all arrays."""
+    whole = leaves[0] if axis is not None else _joined(leaves)
+    run = whole.ops.compiled(_prox_max, "axis", "ops")
+    p = run(whole.x, step, axis=0 if axis is None else axis, ops=whole.ops)
+    return [p] if axis is not None else _split(p, leaves)
+
+
+def times_factor(leaf: Leaf, step: Threshold) -> Threshold:
+    """Multiply a step by the number among the weights: in Python's floats, before JAX compiles it."""
+    if leaf.factor is not None:
+        step = step * leaf.factor
+    if isinstance(step, float):  # it may be infinite in its dtype
+        step = min(step, _LARGEST[leaf.ops.result_name])
+    return step
+
+
+def with_step(
+    formula: Callable[..., Array], step: Threshold
+) -> tuple[Callable[..., Array], tuple[Array, ...]]:
+    """Return a formula whose last argument is a number already, or the array to pass for it."""
+    if not isinstance(step, float):
+        return formula, (step,)
+
+    def with_number(*arrays: Array | None, ops: ArrayOps) -> Array:
+        return formula(*arrays, step, ops=ops)
+
+    return with_number, ()
+
+
+def _by_step(
+    formula: Callable[..., Array],
+    *arrays: Array | None,
+    step: Threshold,
+    dtype: DType | None = None,
+    ops: ArrayOps,
+) -> Array:
+    formula, steps = with_step(formula, step)
+    return plan.elementwise(formula, *arrays, *steps, dtype=dtype, ops=ops)
+
+
+def along(
+    formula: Callable[..., Array],
+    *arrays: Array | None,
+    step: Threshold,
+    axes: tuple[int, ...],
+    ops: ArrayOps,
+) -> Array:
+    """Run a formula with a step on arrays that are not cut along some axes; what is empty stays."""
+    x: Array = arrays[0]
+    if extent(x, axes) == 0:
+        return x
+    formula, steps = with_step(formula, step)
+    return plan.along(formula, *arrays, *steps, axes=axes, ops=ops)
+
+
+def _prox(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    step: Threshold,
+    *,
+    nonnegative: bool,
+    ops: ArrayOps,
+) -> Array:
+    formula = functools.partial(proximal.prox, nonnegative=nonnegative)
+    return _by_step(formula, x, where, weights, step=step, ops=ops)
+
+
+def _prox_elastic_net(
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    step: Threshold,
+    l1_ratio: float,
+    *,
+    ops: ArrayOps,
+) -> Array:
+    formula = functools.partial(proximal.prox_elastic_net, l1_ratio=l1_ratio)
+    return _by_step(formula, x, where, weights, step=step, ops=ops)
+
+
+def _subdiff_distance(
+    x: Array,
+    gradient: Array,
+    where: Array | None,
+    weights: Array | None,
+    strength: Threshold,
+    *,
+    ops: ArrayOps,
+) -> Array:
+    formula = optimality.subdiff_distance
+    dtype = ops.result_dtype
+    return _by_step(formula, x, gradient, where, weights, step=strength, dtype=dtype, ops=ops)
+
+
+def _strength_max(
+    x: Array, weights: Array | None, factor: float | None, *, ops: ArrayOps
+) -> Array:
+    if extent(x) == 0:
+        return ops.full((), 0, ops.result_dtype, x)
+
+    def formula(x: Array, weights: Array | None = None, *, ops: ArrayOps) -> Array:
+        return ops.largest(optimality.strengths(x, weights, factor, ops=ops))
+
+    return plan.largest(formula, x, weights, dtype=ops.result_dtype, ops=ops)
+
+
+def _project(
+    x: Array,
+    weights: Array | None,
+    radius: Threshold,
+    *,
+    axis: int,
+    nonnegative: bool,
+    ops: ArrayOps,
+) -> Array:
+    formula = functools.partial(ball.project, axis=axis, nonnegative=nonnegative)
+    return along(formula, x, weights, step=radius, axes=(axis,), ops=ops)
+
+
+def _prox_max(x: Array, step: Threshold, *, axis: int, ops: ArrayOps) -> Array:
+    return along(functools.partial(ball.residual, axis=axis), x, step=step, axes=(axis,), ops=ops)
+
+
+def _joined(leaves: Sequence[Leaf]) -> Leaf:
+    """All leaves as one vector, with their weights."""
+    xp = leaves[0].ops.xp
+    dtype: Any = functools.reduce(xp.result_type, [leaf.x.dtype for leaf in leaves])
+    ops = _of_dtype(leaves, dtype)
+    x = xp.concat([_flat(leaf.ops.cast(leaf.x, dtype), leaf.ops) for leaf in leaves])
+    if all(leaf.weights is None and leaf.factor is None for leaf in leaves):
+        return Leaf(x, ops)
+    weights = [_flat(_weights(leaf, ops.result_dtype), ops) for leaf in leaves]
+    return Leaf(x, ops, weights=xp.concat(weights))
+
+
+def _of_dtype(leaves: Sequence[Leaf], dtype: DType) -> ArrayOps:
+    """Return the operations for all arrays as one of a dtype, in the state that is furthest from plain."""
+    state = max(leaf.ops.state for leaf in leaves)
+    for leaf in leaves:
+        if leaf.ops.dtype == dtype:
+            return leaf.ops.in_state(state)
+    first = leaves[0]  # such as complex64 beside float64
+    ops = known(first.ops.cast(first.x, dtype))
+    return ops.sibling(state, first.ops.accumulator_name, first.ops.place)
+
+
+def _flat(x: Array, ops: ArrayOps) -> Array:
+    empty = extent(x) == 0  # Dask cannot reshape it
+    return ops.full((0,), 0, x.dtype, x) if empty else ops.xp.reshape(x, (-1,))
+
+
+def _weights(leaf: Leaf, dtype: DType) -> Array:
+    ops = leaf.ops
+    if leaf.weights is None:
+        return ops.full(leaf.x.shape, 1.0 if leaf.factor is None else leaf.factor, dtype, leaf.x)
+    return ops.xp.broadcast_to(ops.cast(leaf.weights, dtype), leaf.x.shape)
+
+
+def _split(vector: Array, leaves: Sequence[Leaf]) -> list[Array]:
+    out, start = [], 0
+    for leaf in leaves:
+        xp = leaf.ops.xp
+        stop = start + math.prod(leaf.x.shape)
+        part = xp.reshape(vector[start:stop], leaf.x.shape)
+        if not leaf.ops.is_complex and known(part).is_complex:
+            part = xp.real(part)
+        out.append(leaf.ops.cast(part, leaf.x.dtype))
+        start = stop
+    return out

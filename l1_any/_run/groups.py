@@ -1,0 +1,128 @@
+"""The operators on groups of each array of a pytree."""
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+
+from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.state import State
+from l1_any._formulas import groups as formulas
+from l1_any._formulas import sums
+from l1_any._formulas.proximal import Threshold
+from l1_any._typing import Array, Leaf
+
+from . import chunks, mean, plan
+from .elementwise import along, with_step
+
+Groups = Sequence[tuple[int, ...]]
+"""For each array the axes along which its groups lie."""
+
+
+def prox_group(leaves: Sequence[Leaf], steps: Sequence[Threshold], axes: Groups) -> list[Array]:
+    """Shrink the norm of each group of each array."""
+    return [
+        leaf.ops.compiled(_prox_group, "axes", "ops")(leaf.x, step, axes=a, ops=leaf.ops)
+        for leaf, step, a in zip(leaves, steps, axes, strict=True)
+    ]
+
+
+def group_value(
+    leaves: Sequence[Leaf], weights: Sequence[Threshold | None], axes: Groups, *, is_mean: bool
+) -> Array:
+    """Σ w·‖x‖₂ over the groups of all arrays, over their number for a mean."""
+    totals = [
+        leaf.ops.compiled(_group_total, "axes", "ops")(leaf.x, w, axes=a, ops=leaf.ops)
+        for leaf, w, a in zip(leaves, weights, axes, strict=True)
+    ]
+    ops = leaves[0].ops
+    total = functools.reduce(operator.add, totals)
+    if is_mean:
+        total = mean.divided(total, _count(leaves, axes), None, ops=ops)
+    dtype = functools.reduce(ops.xp.result_type, [leaf.ops.result_dtype for leaf in leaves])
+    return ops.as_array(ops.cast(total, dtype))
+
+
+def group_subgradient(
+    leaves: Sequence[Leaf], weights: Sequence[Threshold | None], axes: Groups, *, is_mean: bool
+) -> list[Array]:
+    """w·x/‖x‖₂ of each group of each array, over the number of groups for a mean."""
+    out = []
+    n = mean.divisor(_count(leaves, axes), ops=leaves[0].ops) if is_mean else 1.0
+    for leaf, w, a in zip(leaves, weights, axes, strict=True):
+        ops = leaf.ops
+        x, scale = leaf.x, (1.0 if w is None else w) / n
+        if ops.differentiates is not None:
+            x, scale = ops.detach(x), scale if isinstance(scale, float) else ops.detach(scale)
+            ops = ops.in_state(State.PLAIN) if ops.state is State.RECORDED else ops
+        out.append(ops.compiled(_group_subgradient, "axes", "ops")(x, scale, axes=a, ops=ops))
+    return out
+
+
+def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    return _on_groups(functools.partial(formulas.prox, axes=axes), x, step, axes=axes, ops=ops)
+
+
+def _group_subgradient(
+    x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
+) -> Array:
+    formula = functools.partial(formulas.subgradient, axes=axes)
+    return _on_groups(formula, x, scale, axes=axes, ops=ops)
+
+
+def _on_groups(
+    formula: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
+) -> Array:
+    if not _by_formula(x, axes, ops):
+        return along(formula, x, step=step, axes=axes, ops=ops)
+    formula, steps = with_step(formula, step)
+    return plan.elementwise(formula, x, *steps, whole=axes, ops=ops)
+
+
+def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
+    """Count the groups: a number where no lazy shape hides it."""
+    counts: list[Array | float] = []
+    for leaf, own in zip(leaves, axes, strict=True):
+        x = leaf.x
+        n = extent(x, tuple([axis for axis in range(x.ndim) if axis not in own]))
+        if type(n) is int:
+            counts.append(float(n))
+        else:
+            one_of_each = x[tuple([slice(1) if axis in own else slice(None) for axis in range(x.ndim)])]
+            counts.append(mean.count([Leaf(one_of_each, leaf.ops)], None))
+    return functools.reduce(operator.add, counts)
+
+
+def _group_total(
+    x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps
+) -> Array:
+    every = tuple(range(x.ndim))
+    if _by_formula(x, axes, ops):
+        return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)
+    number = isinstance(weights, float)
+    formula = functools.partial(_weighted_norms, groups=axes)
+    arrays = chunks.merged(x, axes), None if number else weights
+    total = chunks.reduce(formula, arrays, every, keepdims=False, ops=ops)
+    return total * weights if number else total
+
+
+def _by_formula(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> bool:
+    """Whether to leave it to the library where groups lie: to Dask if they lie in many chunks, none of them empty."""
+    if not ops.is_chunked:
+        return True
+    return chunks.is_cut(x, axes) and (extent(x, axes) is None or not chunks.may_be_empty(x))
+
+
+def _weighted_norms(
+    x: Array,
+    weights: Threshold | None,
+    *,
+    groups: tuple[int, ...],
+    axes: tuple[int, ...],
+    keepdims: bool,
+    ops: ArrayOps,
+) -> Array:
+    """Σ w·‖x‖₂, in the accumulator's dtype."""
+    norms = formulas.norms(x, axes=groups, ops=ops)
+    if weights is not None:
+        norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
+    return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)

@@ -1,0 +1,124 @@
+"""The smooth L1 penalty and its gradient: signature, documentation and checks, then one call down."""
+
+from typing import Any
+
+from ._arguments.leaves import leaves, reduction
+from ._arguments.numbers import number
+from ._arguments.pytrees import unflatten
+from ._formulas import huber as formulas
+from ._run import reduce as run
+from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
+
+
+def huber(
+    x: ArrayTree,
+    delta: float,
+    /,
+    *,
+    axis: Axis = None,
+    keepdims: bool = False,
+    reduce: Reduction = "sum",
+    where: Any = None,
+    weights: Any = None,
+    xp: Namespace | None = None,
+) -> Array:
+    r"""Sum or mean of the weighted Huber function, a smooth L1 penalty.
+
+    .. math:: \sum_i m_i w_i h_\delta(x_i), \quad
+              h_\delta(x) = \begin{cases} |x|^2 / (2\delta) & |x| \le \delta \\
+              |x| - \delta/2 & \text{otherwise} \end{cases}
+
+    divided by :math:`n` for a mean, as in `value`. It lies between :math:`|x| - \delta/2` and :math:`|x|`.
+
+    Parameters
+    ----------
+    x : array or structure of arrays
+        As for `value`.
+    delta : float
+        Where the parabola meets the line, finite and >= 0; 0 gives `value`.
+    axis, keepdims, reduce, where, weights, xp
+        As for `value`.
+
+    Returns
+    -------
+    array
+        As for `value`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `value`; a negative or non-finite ``delta``.
+
+    Notes
+    -----
+    The function is the Moreau envelope of the magnitude,
+    :math:`h_\delta(x) = \min_p |p| + |x - p|^2/(2\delta)`, attained at ``prox(x, delta)`` (Beck, "First-Order
+    Methods in Optimization", 2017, example 6.54). torch's ``huber_loss`` is :math:`\delta` times it.
+    It is summed as `value` is, and automatic differentiation gives `huber_gradient`; at
+    :math:`|x| = \delta` the second derivative is that of the parabola.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.huber(np.asarray([0.5, -3.0]), 1.0)
+    array(2.625)
+    """
+    arrays, treedef = leaves(x, where, weights, xp)
+    axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
+    penalty = formulas.of(number(delta, "delta"))
+    return run.value(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean, penalty=penalty)
+
+
+def huber_gradient(
+    x: ArrayTree,
+    delta: float,
+    /,
+    *,
+    axis: Axis = None,
+    reduce: Reduction = "sum",
+    where: Any = None,
+    weights: Any = None,
+    xp: Namespace | None = None,
+) -> ArrayTree:
+    r"""Gradient of `huber` with respect to ``x``.
+
+    .. math:: g_i = m_i w_i \frac{x_i - \operatorname{prox}_\delta(x_i)}{\delta}
+                  = m_i w_i \frac{x_i}{\max(|x_i|, \delta)}
+
+    divided by :math:`n` for a mean.
+
+    Parameters
+    ----------
+    x, delta
+        As for `huber`.
+    axis, reduce, where, weights, xp
+        As for `subgradient`.
+
+    Returns
+    -------
+    array or structure of arrays
+        As for `subgradient`: like ``x``, and a constant of automatic differentiation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `huber`.
+
+    Notes
+    -----
+    The source of the formula is Beck, "First-Order Methods in Optimization", 2017, theorem 6.60. With
+    ``delta`` 0 it is `subgradient`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> l1.huber_gradient(np.asarray([0.5, -3.0]), 1.0)
+    array([ 0.5, -1. ])
+    """
+    arrays, treedef = leaves(x, where, weights, xp)
+    axes, is_mean = reduction(arrays, treedef, reduce, axis)
+    penalty = formulas.of(number(delta, "delta"))
+    return unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean, penalty=penalty))
+

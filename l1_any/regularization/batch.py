@@ -1,0 +1,166 @@
+"""The batch that a regularizer sees: log-probabilities, and the fields of every example beside them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from l1_any._arguments.arrays import floating
+from l1_any._arguments.leaves import of_arrays
+from l1_any._arguments.pytrees import LEAF, flatten
+from l1_any._arrays.lookup import is_array, known
+from l1_any._arrays.standard import is_known
+from l1_any._typing import Array, ArrayTree
+
+from . import exchange
+
+
+class Batch:
+    """Log-probabilities with the fields of their examples, each brought to their library and device once."""
+
+    def __init__(self, data: Any, logprobs: ArrayTree) -> None:
+        if not (is_array(logprobs) or isinstance(logprobs, list | tuple)):
+            raise TypeError(
+                "`logprobs` must be one array, or a list with one array per example, got "
+                f"{type(logprobs).__name__}."
+            )
+        self.data = data
+        self.logprobs = logprobs
+        self.arrays, self.treedef = flatten(logprobs, "logprobs")
+        kinds = of_arrays(self.arrays, "logprobs")
+        for array, ops in zip(self.arrays, kinds, strict=True):
+            floating(array, ops, "logprobs")
+            if ops.is_complex:
+                raise TypeError(f"`logprobs` must be real, got {ops.dtype_name}.")
+        self.ops = kinds[0].at(kinds[0].around(), *self.arrays)
+        self.xp = self.ops.xp
+        self._columns: dict[str, list[tuple[str, Array]]] = {}
+
+    def field(self, key: str) -> ArrayTree:
+        """Return a field of every example, in whatever shapes it has there."""
+        column = self._column(key)
+        for name, array in column:
+            ops = known(array)
+            if not ops.is_floating:
+                raise TypeError(
+                    f"{name} must have a real or complex floating dtype, got {ops.dtype_name}; cast it first, "
+                    "for example to float32."
+                )
+        arrays = [array for _, array in column]
+        return arrays[0] if self._is_whole(key) else arrays
+
+    def aligned(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
+        """Return a field with one value for each element of some arrays, or of a single one."""
+        column = self._column(key)
+        if not single or self._is_whole(key):
+            for (name, value), array in zip(column, arrays, strict=True):
+                _same_shape(name, value, tuple(array.shape))
+            return [value for _, value in column]
+        (array,) = arrays
+        for name, value in column:
+            _same_shape(name, value, tuple(array.shape[1:]))
+        return [self.xp.stack([value for _, value in column])]
+
+    def mask(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
+        """Return where an aligned field is not zero."""
+        values = self.aligned(key, arrays, single=single)
+        return [v if (ops := known(v)).is_boolean else v != ops.zero(v) for v in values]
+
+    def numbers(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
+        """Return an aligned field with a floating dtype."""
+        dtype = self.ops.result_dtype
+        values = self.aligned(key, arrays, single=single)
+        return [v if known(v).is_floating else self.xp.astype(v, dtype) for v in values]
+
+    def _is_whole(self, key: str) -> bool:
+        """Whether the field came as one array for all the examples."""
+        fields = _fields(self.data)
+        return fields is not None and self.treedef is LEAF and not _holds_arrays(fields[key])
+
+    def _column(self, key: str) -> list[tuple[str, Array]]:
+        if key not in self._columns:
+            self._columns[key] = [(name, self._brought(name, value)) for name, value in self._values(key)]
+        return self._columns[key]
+
+    def _brought(self, name: str, value: Any) -> Array:
+        try:
+            array = exchange.bring(value, self.arrays[0], self.ops)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{name} must be an array, a list of numbers or an object with `to_torch` or `to_numpy`, got "
+                f"{error}."
+            ) from error
+        if exchange.is_convertible(value):
+            return array
+        own = known(array)  # of a list of numbers, in which whole numbers are numbers like others
+        return array if own.is_floating or own.is_boolean else self.xp.astype(array, self.ops.result_dtype)
+
+    def _values(self, key: str) -> list[tuple[str, Any]]:
+        """Return the field of each example, or the one for all of them, with names for errors."""
+        fields = _fields(self.data)
+        if fields is not None:
+            name = f"`data[{key!r}]`"
+            value = _entry(fields, key, "data")
+            if self._is_whole(key):
+                return [(name, value)]
+            if not isinstance(value, list | tuple):
+                raise TypeError(
+                    f"{name} must be a list with one value per example, as `logprobs` is, got "
+                    f"{type(value).__name__}."
+                )
+            self._check_examples(len(value), name)
+            return [(f"`data[{key!r}][{i}]`", v) for i, v in enumerate(value)]
+        if self.data is None:
+            raise KeyError(f"`data` is None, and has no field {key!r}.")
+        if not isinstance(self.data, Sequence) or isinstance(self.data, str | bytes):
+            raise TypeError(
+                "`data` must be None, a mapping of fields, or a sequence of examples (mappings, or objects "
+                f"with `loss_fn_inputs`), got {type(self.data).__name__}."
+            )
+        self._check_examples(len(self.data), "`data`")
+        values = []
+        for i, example in enumerate(self.data):
+            fields = _fields(example)
+            if fields is None:
+                raise TypeError(
+                    f"`data[{i}]` must be a mapping of fields or an object with `loss_fn_inputs`, got "
+                    f"{type(example).__name__}."
+                )
+            values.append((f"`data[{i}][{key!r}]`", _entry(fields, key, f"data[{i}]")))
+        return values
+
+    def _check_examples(self, n: int, name: str) -> None:
+        if self.treedef is not LEAF:
+            if n != len(self.arrays):
+                raise ValueError(
+                    f"{name} must have one example for each of the {len(self.arrays)} arrays in `logprobs`, "
+                    f"got {n}."
+                )
+            return
+        shape = tuple(self.arrays[0].shape)
+        if not shape or (is_known(shape[0]) and shape[0] != n):
+            raise ValueError(
+                f"{name} must have one example for each row of `logprobs`, of shape {shape}, got {n}; for "
+                "examples of their own lengths pass `logprobs` as a list with one array each."
+            )
+
+
+def _fields(example: Any) -> Mapping[str, Any] | None:
+    """Return the fields of an example or of a whole batch, if it has such."""
+    inner = getattr(example, "loss_fn_inputs", example)
+    return inner if isinstance(inner, Mapping) else None
+
+
+def _entry(fields: Mapping[str, Any], key: str, name: str) -> Any:
+    if key not in fields:
+        raise KeyError(f"`{name}` has no field {key!r}; it has {sorted(map(str, fields))}.")
+    return fields[key]
+
+
+def _holds_arrays(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(map(exchange.is_convertible, value))
+
+
+def _same_shape(name: str, value: Array, shape: tuple[int, ...]) -> None:
+    got = tuple(value.shape)
+    pairs = zip(got, shape, strict=False)
+    if len(got) != len(shape) or any(n != m for n, m in pairs if is_known(n) and is_known(m)):
+        raise ValueError(f"{name} must have the shape of its log-probabilities, {shape}, got {got}.")

@@ -1,0 +1,250 @@
+"""A base loss plus weighted regularizers: one differentiable number, and a report of how it came about."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from l1_any._arguments.pytrees import unflatten
+from l1_any._arrays.lookup import detach
+from l1_any._typing import Array, ArrayTree
+
+from . import concurrency, evaluation, exchange
+from .batch import Batch
+from .calls import Call
+from .evaluation import Evaluation
+from .report import BASE, BaseReport, Report, TermReport
+from .terms import Term
+from .terms import unique as _check_terms
+
+_LOGGER = logging.getLogger("l1_any")
+Weighted = tuple[Term, Array | float]
+
+
+class Pipeline:
+    r"""Base loss plus weighted terms.
+
+    .. math:: L = L_0 + \sum_k \lambda_k P_k
+
+    Parameters
+    ----------
+    base_loss : Regularizer or callable
+        As the regularizer of a `Term`.
+    terms : iterable of Term
+        With names that differ.
+    track_grad_norms : bool, optional
+        Report the norm of each gradient with respect to the log-probabilities, its cosine with the base's,
+        and the norm of their sum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something else than a term, or a name that is taken.
+
+    Notes
+    -----
+    A gradient is what a term's ``subgradient`` says, if it has that method; else that of torch's or JAX's
+    automatic differentiation, from the one forward pass that made its value. One that cannot be had is an
+    error. Logger ``"l1_any"`` gets one record per term at level DEBUG; unless that is enabled nothing waits
+    for the device.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> nll = l1.L1Regularizer(target="logprobs")
+    >>> pipe = l1.Pipeline(nll, [l1.Term(l1.L1Regularizer(target=("delta", "reference")), weight=1e-3)])
+    >>> data = {"reference": np.asarray([-1.0, -2.0])}
+    >>> loss, report = pipe(data, np.asarray([-1.5, -0.5]))
+    >>> loss
+    array(2.002)
+    >>> report.terms["l1_sparsity"].grad_norm, report.terms["l1_sparsity"].cosine
+    (array(1.41421356), array(0.))
+    """
+
+    def __init__(self, base_loss: Any, terms: Iterable[Term] = (), *, track_grad_norms: bool = True) -> None:
+        if isinstance(terms, Term):
+            raise TypeError("`terms` must be a list or other iterable of terms, got a Term; write [term].")
+        self.base_loss = base_loss
+        self.terms = tuple(terms)
+        self.track_grad_norms = track_grad_norms
+        _check_terms(base_loss, self.terms)
+
+    def __call__(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:
+        """Return the loss and its report.
+
+        Parameters
+        ----------
+        data : None, mapping or sequence of examples
+            As for `L1Regularizer.compute`; other terms get it as it is.
+        logprobs : array or list of arrays
+            Log-probabilities, in a list one array per example.
+        step : int or 0-d array, optional
+            What weights that are functions get.
+
+        Returns
+        -------
+        loss : array
+            0-d, differentiable, of the library and device of ``logprobs``.
+        report : Report
+            Constants; a pytree of 0-d arrays.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            Arguments or results that do not fit, named with their term; what a term raises, with a note that
+            names it. If several terms fail, an ``ExceptionGroup`` of these.
+        """
+        loss, _, report = self._run(data, logprobs, step, gradient=False)
+        return loss, report
+
+    def value_and_gradient(
+        self,
+        data: Any,
+        logprobs: ArrayTree,
+        *,
+        step: Any = None,
+    ) -> tuple[Array, ArrayTree, Report]:
+        """Return the loss, its gradient with respect to the log-probabilities, and the report.
+
+        Parameters
+        ----------
+        data, logprobs, step
+            As for a call.
+
+        Returns
+        -------
+        loss : array
+            As from a call.
+        gradient : array or list of arrays
+            In the structure, shapes and dtypes of ``logprobs``, with the fields of the data held fixed.
+        report : Report
+            As from a call.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            As from a call.
+        """
+        return self._run(data, logprobs, step, gradient=True)
+
+    async def acompute(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:
+        """Return the loss and its report, awaiting the terms that are ``async`` beside each other.
+
+        Parameters
+        ----------
+        data, logprobs, step
+            As for a call.
+
+        Returns
+        -------
+        loss, report
+            As from a call.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            As from a call.
+        """
+        batch, weighted = self._prepared(data, logprobs, step)
+        calls = self._calls(batch, weighted, gradient=self.track_grad_norms)
+        done = await concurrency.run_async(calls, batch.ops)
+        loss, _, report = self._assembled(batch, weighted, done)
+        return loss, report
+
+    def _run(
+        self,
+        data: Any,
+        logprobs: ArrayTree,
+        step: Any,
+        *,
+        gradient: bool,
+    ) -> tuple[Array, ArrayTree, Report]:
+        batch, weighted = self._prepared(data, logprobs, step)
+        calls = self._calls(batch, weighted, gradient=gradient or self.track_grad_norms)
+        for call in calls:
+            if call.is_async:
+                raise TypeError(f"Term {call.name!r} is async: use `await pipeline.acompute(...)`.")
+        return self._assembled(batch, weighted, concurrency.run(calls, batch.ops))
+
+    def _prepared(self, data: Any, logprobs: ArrayTree, step: Any) -> tuple[Batch, list[Weighted]]:
+        return Batch(data, logprobs), [(term, term.weight_at(step)) for term in self.terms]
+
+    def _calls(self, batch: Batch, weighted: list[Weighted], *, gradient: bool) -> list[Call]:
+        """Return the calls of the base loss and of the terms that have a weight."""
+        norm = self.track_grad_norms
+        return [
+            Call(self.base_loss, BASE, batch, gradient, norm),
+            *(
+                Call(term.regularizer, str(term.name), batch, gradient, norm, term.background)
+                for term, weight in weighted
+                if not _is_zero(weight)
+            ),
+        ]
+
+    def _assembled(
+        self, batch: Batch, weighted: list[Weighted], done: list[Evaluation]
+    ) -> tuple[Array, ArrayTree, Report]:
+        ops = batch.ops
+        base, *rest = done
+        evaluations = iter(rest)
+        parts, reports = [(1.0, base.gradient)], {}
+        zero = ops.zero(base.value)
+        total, penalties = base.value, zero
+        for term, weight in weighted:
+            name = str(term.name)
+            if _is_zero(weight):
+                reports[name] = TermReport(None, 0.0, zero, None, None, None, {})
+                continue
+            found = next(evaluations)
+            contribution = evaluation.scaled(weight, found.value, ops)
+            total, penalties = total + contribution, penalties + contribution
+            parts.append((weight, found.gradient))
+            reports[name] = _term_report(found, weight, contribution, base, batch)
+            _log(name, found, reports[name].contribution, batch)
+        gradient: ArrayTree = None if base.gradient is None else evaluation.combined(parts, batch)
+        total = ops.as_array(total)
+        report = Report(
+            total=ops.detach(total),
+            base=BaseReport(ops.detach(base.value), base.norm, _constants(base.metrics)),
+            regularizer_total=ops.detach(ops.as_array(penalties)),
+            total_grad_norm=evaluation.norm_of(gradient) if self.track_grad_norms else None,
+            terms=reports,
+        )
+        return total, None if gradient is None else unflatten(batch.treedef, gradient), report
+
+
+def _term_report(
+    found: Evaluation, weight: Array | float, contribution: Array, base: Evaluation, batch: Batch
+) -> TermReport:
+    ops = batch.ops
+    norm, weighted_norm, cosine = found.norm, None, None
+    if norm is not None:
+        weighted_norm = evaluation.scaled(weight, norm, ops)
+        cosine = evaluation.cosine(found.gradient, base.gradient, norm, base.norm)
+    return TermReport(
+        value=ops.detach(found.value),
+        weight=weight,
+        contribution=ops.detach(contribution),
+        grad_norm=norm,
+        grad_norm_weighted=weighted_norm,
+        cosine=cosine,
+        metrics=_constants(found.metrics),
+    )
+
+
+def _constants(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {key: detach(value) for key, value in metrics.items()}
+
+
+def _is_zero(weight: Array | float) -> bool:
+    return isinstance(weight, float) and weight == 0
+
+
+def _log(name: str, found: Evaluation, contribution: Array, batch: Batch) -> None:
+    """Record a term at level DEBUG; what is traced or lazy has no numbers to show yet."""
+    if batch.ops.is_symbolic or not _LOGGER.isEnabledFor(logging.DEBUG):
+        return
+    numbers = {"value": found.value, "contribution": contribution, "grad_norm": found.norm}
+    numbers = exchange.to_floats(numbers) | {"seconds": found.seconds}
+    message = " ".join(f"{key}={number:.6g}" for key, number in numbers.items() if number is not None)
+    _LOGGER.debug("term %s: %s", name, message, extra={"l1_any": numbers})

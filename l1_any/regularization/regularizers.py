@@ -1,0 +1,139 @@
+"""Regularizers: functions of training data and log-probabilities that return a penalty and metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from l1_any._arguments.numbers import number
+from l1_any._formulas import huber
+from l1_any._formulas.penalty import MAGNITUDE, Penalty
+from l1_any._typing import Array, ArrayTree, Reduction
+
+from . import targets
+from .target_regularizer import TargetRegularizer
+
+
+@runtime_checkable
+class Regularizer(Protocol):
+    """What joins a pipeline as a term, beside plain functions of the form of `compute`.
+
+    It may also have ``subgradient(data, logprobs)``, the gradient of its penalty in the structure of
+    ``logprobs``, and ``subgradient_norm(data, logprobs)``, the L2 norm of that. A pipeline takes these
+    where they exist, and needs the first in libraries without automatic differentiation.
+    """
+
+    name: str
+
+    def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, Mapping[str, Any]]:
+        """Return the penalty, a 0-d array, and metrics by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class L1Regularizer(TargetRegularizer):
+    r"""L1 penalty on a target made of log-probabilities and data.
+
+    .. math:: \sum_i m_i w_i |x_i| \quad\text{or}\quad \frac1n \sum_i m_i w_i |x_i|
+
+    with the mask :math:`m`, the weights :math:`w` and the number :math:`n` of selected elements, of all
+    examples together.
+
+    Parameters
+    ----------
+    target : str, tuple or target object, optional
+        What :math:`x` is.
+
+        - ``"logprobs"``: the log-probabilities. For chosen tokens this *is* the negative log-likelihood.
+        - ``"probs"``: their exponentials. Over a full vocabulary these sum to the number of rows, a constant.
+        - ``("field", key)``: a field of every example, of any shape.
+        - ``("delta", reference)``: the log-probabilities minus a reference: a field key, an array (or
+          structure) that broadcasts to the log-probabilities, or ``Uniform(vocabulary_size)``.
+    reduce : {"sum", "mean"}, optional
+        A mean is over all selected elements of the batch, not a mean of means.
+    where : str, boolean array or structure, optional
+        What counts. A string names a field whose non-zero entries select.
+    weights : str, float, array or structure, optional
+        Multipliers >= 0. A string names a field.
+    name : str, optional
+        Name of the term in reports.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An unknown target or reduction, a negative weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> data = [{"reference": [-1.0, -2.0]}, {"reference": [-0.5]}]
+    >>> logprobs = [np.asarray([-1.5, -2.0]), np.asarray([-0.25])]
+    >>> reg = l1.L1Regularizer(target=("delta", "reference"), reduce="mean")
+    >>> penalty, metrics = reg.compute(data, logprobs)
+    >>> penalty, metrics["l1_raw"]
+    (array(0.25), array(0.75))
+    >>> reg.subgradient(data, logprobs)
+    [array([-0.33333333,  0.        ]), array([0.33333333])]
+    """
+
+    target: targets.TargetLike = "logprobs"
+    reduce: Reduction = "sum"
+    where: Any = None
+    weights: Any = None
+    name: str = "l1_sparsity"
+
+    def penalty(self) -> Penalty:
+        """Return the magnitude."""
+        return MAGNITUDE
+
+
+@dataclass(frozen=True, eq=False)
+class SoftL1Regularizer(TargetRegularizer):
+    r"""L1 penalty without the kink: quadratic near 0.
+
+    .. math:: h(x) = \begin{cases} x^2/(2\delta) & |x| \le \delta \\
+              |x| - \delta/2 & \text{otherwise} \end{cases}
+
+    in the place of :math:`|x|` in `L1Regularizer`; below it by at most :math:`\delta/2`, so L1 as
+    :math:`\delta \to 0`.
+
+    Parameters
+    ----------
+    delta : float
+        Half-width of the quadratic part, >= 0; 0 makes it L1.
+    target, reduce, where, weights, name
+        As for `L1Regularizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As from `L1Regularizer`; a negative or non-finite ``delta``.
+
+    Notes
+    -----
+    The metrics are those of `L1Regularizer`, of the magnitudes themselves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> reg = l1.SoftL1Regularizer(1.0)
+    >>> logprobs = np.asarray([-0.5, -3.0])
+    >>> penalty, metrics = reg.compute(None, logprobs)
+    >>> penalty, metrics["l1_raw"], reg.subgradient(None, logprobs)
+    (array(2.625), array(3.5), array([-0.5, -1. ]))
+    """
+
+    delta: float
+    target: targets.TargetLike = "logprobs"
+    reduce: Reduction = "sum"
+    where: Any = None
+    weights: Any = None
+    name: str = "soft_l1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "delta", number(self.delta, "delta"))
+
+    def penalty(self) -> Penalty:
+        """Return the Huber function."""
+        return huber.of(self.delta)

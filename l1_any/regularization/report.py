@@ -1,0 +1,79 @@
+"""What a pipeline reports: 0-d arrays on the device, in tuples that JAX and torch know how to take apart."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from l1_any._typing import Array
+
+from . import exchange
+
+BASE = "base_loss"
+
+
+class BaseReport(NamedTuple):
+    """The base loss of a call."""
+
+    value: Array
+    """Its value."""
+    grad_norm: Array | None
+    """L2 norm of its gradient with respect to the log-probabilities."""
+    metrics: Mapping[str, Any]
+    """What it returned beside its value."""
+
+
+class TermReport(NamedTuple):
+    """One term of a call. A term of weight 0 was not called: it has neither value nor gradient."""
+
+    value: Array | None
+    """Value before the weight."""
+    weight: Array | float
+    """Weight at this step."""
+    contribution: Array
+    """Weight times value, as it entered the loss."""
+    grad_norm: Array | None
+    """L2 norm of the gradient of the value with respect to the log-probabilities."""
+    grad_norm_weighted: Array | None
+    """The same of the contribution."""
+    cosine: Array | None
+    """Cosine between this gradient and the base's: NaN if one of them is zero."""
+    metrics: Mapping[str, Any]
+    """What the term returned beside its value."""
+
+
+class Report(NamedTuple):
+    """All numbers of one call of a pipeline; norms are None unless they were asked for."""
+
+    total: Array
+    """The loss: base + Σ contributions."""
+    base: BaseReport
+    """The base loss."""
+    regularizer_total: Array
+    """Σ contributions."""
+    total_grad_norm: Array | None
+    """L2 norm of the gradient of the loss with respect to the log-probabilities."""
+    terms: Mapping[str, TermReport]
+    """The terms by name."""
+
+    def to_floats(self) -> dict[str, float]:
+        """Return all of it as one flat dictionary of Python floats, for any logger.
+
+        Returns
+        -------
+        dict of str to float
+            ``"loss_total"``, ``"regularizer_total"``, ``"total_grad_norm"``, ``"base_loss/value"``,
+            ``"<term>/value"``, ``"<term>/weight"``, ... and ``"<term>/<metric>"``. What is None is left out.
+
+        Notes
+        -----
+        One transfer for each device; waits for the computation.
+        """
+        flat: dict[str, Any] = {
+            "loss_total": self.total,
+            "regularizer_total": self.regularizer_total,
+            "total_grad_norm": self.total_grad_norm,
+        }
+        parts: dict[str, BaseReport | TermReport] = {BASE: self.base, **self.terms}
+        for name, part in parts.items():
+            numbers = {key: value for key, value in part._asdict().items() if key != "metrics"}
+            flat |= {f"{name}/{key}": value for key, value in (numbers | dict(part.metrics)).items()}
+        return exchange.to_floats({key: value for key, value in flat.items() if value is not None})  # type: ignore[no-any-return]

@@ -1,0 +1,121 @@
+"""Weights as pure functions of the step: a resumed run has the weights of one that was never stopped.
+
+The step is a number or a 0-d array, traced by a compiler too.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from l1_any._arguments.numbers import number
+from l1_any._arrays.lookup import find
+from l1_any._arrays.standard import ArrayOps
+from l1_any._typing import Array
+
+Schedule: TypeAlias = Callable[[Any], Any]
+
+
+def linear_warmup(weight: float, steps: int) -> Schedule:
+    """Rise from 0 at step 0 to a weight at step ``steps``, and stay there.
+
+    Parameters
+    ----------
+    weight : float
+        Final weight, >= 0.
+    steps : int
+        Length of the rise, >= 1.
+
+    Returns
+    -------
+    callable
+        From a step, a number or 0-d array, to a weight of the same kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A weight or length that is no such number.
+
+    Examples
+    --------
+    >>> import l1_any as l1
+    >>> weight = l1.schedules.linear_warmup(1e-3, steps=100)
+    >>> weight(0), weight(50), weight(1000)
+    (0.0, 0.0005, 0.001)
+    """
+    return functools.partial(_linear, weight=number(weight, "weight"), steps=_length(steps))
+
+
+def cosine(weight: float, steps: int, *, final: float = 0.0, warmup: int = 0) -> Schedule:
+    """Fall from a weight to another along half a cosine, after an optional linear rise.
+
+    Parameters
+    ----------
+    weight : float
+        Highest weight, >= 0, at step ``warmup``.
+    steps : int
+        Step at which the fall ends, > ``warmup``.
+    final : float, optional
+        Weight from there on, >= 0.
+    warmup : int, optional
+        Length of the rise from 0.
+
+    Returns
+    -------
+    callable
+        From a step, a number or 0-d array, to a weight of the same kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A weight or length that is no such number.
+
+    Examples
+    --------
+    >>> import l1_any as l1
+    >>> weight = l1.schedules.cosine(1e-2, steps=100, final=1e-3)
+    >>> weight(0), weight(100), weight(1000)
+    (0.01, 0.001, 0.001)
+    """
+    if isinstance(warmup, bool) or not isinstance(warmup, int) or not 0 <= warmup < _length(steps):
+        raise ValueError(f"`warmup` must be an int >= 0 and < `steps`, got {warmup!r}.")
+    return functools.partial(
+        _cosine,
+        weight=number(weight, "weight"),
+        steps=steps,
+        final=number(final, "final"),
+        warmup=warmup,
+    )
+
+
+def _linear(step: Any, *, weight: float, steps: int) -> Any:
+    return weight * _progress(step, 0, steps)
+
+
+def _cosine(step: Any, *, weight: float, steps: int, final: float, warmup: int) -> Any:
+    progress = _progress(step, warmup, steps)
+    ops = find(progress)
+    cos = math.cos if ops is None else ops.xp.cos
+    fall = (1 + cos(progress * math.pi)) / 2
+    rise = _progress(step, 0, warmup) if warmup else 1.0
+    return rise * (final * (1 - fall) + weight * fall)
+
+
+def _progress(step: Any, start: int, end: int) -> Any:
+    """Return the way from one step to another that lies behind, in [0, 1]."""
+    ops = find(step)
+    if ops is None:
+        return min(max((step - start) / (end - start), 0.0), 1.0)
+    return _progress_of_array(step, ops.at(ops.around(), step), start, end)
+
+
+def _progress_of_array(step: Array, ops: ArrayOps, start: int, end: int) -> Array:
+    step = ops.as_array(step)
+    way = (ops.cast(step, ops.accumulator) - start) / (end - start)
+    return ops.clip(way, 0.0, 1.0)
+
+
+def _length(steps: int) -> int:
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"`steps` must be an int >= 1, got {steps!r}.")
+    return steps

@@ -1,0 +1,178 @@
+"""The penalty of a target: what the regularizers have in common, whatever they sum."""
+
+from typing import Any
+
+from l1_any._arguments.leaves import is_mean, leaves, not_empty
+from l1_any._arguments.numbers import is_number, number
+from l1_any._arguments.pytrees import LEAF, flatten, unflatten
+from l1_any._formulas.penalty import Penalty
+from l1_any._run import reduce as run
+from l1_any._typing import Array, ArrayTree, Leaf, Reduction
+
+from . import targets
+from .batch import Batch
+from .evaluation import Evaluation
+
+
+class TargetRegularizer:
+    """A penalty on a target, summed or averaged over what is selected of all examples."""
+
+    target: targets.TargetLike
+    reduce: Reduction
+    where: Any
+    weights: Any
+    name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", targets.parse(self.target))
+        is_mean(self.reduce)
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"`name` must be a non-empty string, got {self.name!r}.")
+        if is_number(self.weights):
+            object.__setattr__(self, "weights", number(self.weights, "weights"))
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Withdraw `evaluate_batch` from a class that computes otherwise: what it overrides counts."""
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "evaluate_batch" not in own and own.keys() & {"compute", "subgradient", "subgradient_norm"}:
+            cls.evaluate_batch = None  # type: ignore[method-assign, assignment]
+
+    def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:
+        r"""Return the penalty and its metrics.
+
+        Parameters
+        ----------
+        data : None, mapping or sequence of examples
+            A mapping of fields of the whole batch; or one example per array (per row of a single array) of
+            ``logprobs``: mappings, or objects with ``loss_fn_inputs``. Field values are arrays, lists of
+            numbers, or objects with ``to_torch()`` or ``to_numpy()``; they are brought to the library and
+            device of ``logprobs``.
+        logprobs : array or list of arrays
+            Log-probabilities of any shape, in a list one array per example.
+
+        Returns
+        -------
+        penalty : array
+            0-d, differentiable, of the library and device of ``logprobs``.
+        metrics : dict
+            ``"l1_raw"``, :math:`\sum m w |x|`, and ``"l1_mean"``, that over :math:`n`, whatever ``reduce``:
+            constant 0-d arrays, from the pass that made the penalty. The mean of nothing is NaN.
+
+        Raises
+        ------
+        KeyError
+            An example without the field.
+        TypeError, ValueError
+            Fields, masks or weights that do not fit, named with the index of their example.
+
+        Notes
+        -----
+        Log-probabilities of -inf are legal: +inf for ``"logprobs"``, 0 for ``"probs"``. For ``"delta"``,
+        -inf against a finite reference is +inf, and -inf against -inf is NaN unless masked out.
+        """
+        return self._reduced(self._select(Batch(data, logprobs)))
+
+    def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:
+        r"""Return the derivative of the penalty with respect to ``logprobs``.
+
+        :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1
+        for ``"logprobs"`` and ``"delta"``, :math:`e^{\text{lp}}` for ``"probs"``, and 0 for a field, which is
+        data.
+
+        Parameters
+        ----------
+        data, logprobs
+            As for `compute`.
+
+        Returns
+        -------
+        array or list of arrays
+            In the structure, shapes and dtypes of ``logprobs``; a constant.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            As for `compute`.
+        """
+        batch = Batch(data, logprobs)
+        return unflatten(batch.treedef, self._gradient(self._select(batch), batch))
+
+    def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:
+        r"""Return the L2 norm of `subgradient` without making that array.
+
+        :math:`\bigl(\sum_{x \ne 0} (m w)^2\bigr)^{1/2}`, for ``"probs"``
+        :math:`\bigl(\sum (m w e^{\text{lp}})^2\bigr)^{1/2}`, over :math:`n` for a mean; 0 for a field.
+
+        Parameters
+        ----------
+        data, logprobs
+            As for `compute`.
+
+        Returns
+        -------
+        array
+            0-d, a constant, of the library and device of ``logprobs``.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            As for `compute`.
+        """
+        batch = Batch(data, logprobs)
+        return self._norm(self._select(batch), batch)
+
+    def evaluate_batch(self, batch: Batch, *, gradient: bool, norm: bool) -> Evaluation:
+        """Return value, metrics, and gradient and norm if asked for: the target is made of the batch once."""
+        x = self._select(batch)
+        value, metrics = self._reduced(x)
+        return Evaluation(
+            value,
+            metrics,
+            self._gradient(x, batch) if gradient else None,
+            self._norm(x, batch) if norm else None,
+        )
+
+    @property
+    def _mean(self) -> bool:
+        return self.reduce == "mean"
+
+    def _reduced(self, x: list[Leaf]) -> tuple[Array, dict[str, Array]]:
+        found = run.reductions(x, penalty=self.penalty())
+        return found.mean if self._mean else found.total, {"l1_raw": found.raw, "l1_mean": found.raw_mean}
+
+    def _gradient(self, x: list[Leaf], batch: Batch) -> list[Array]:
+        target: Any = self.target
+        found = run.subgradient(x, axes=None, is_mean=self._mean, penalty=self.penalty())
+        pulled: list[Array] = target.pull_back(found, x, batch)
+        return pulled
+
+    def _norm(self, x: list[Leaf], batch: Batch) -> Array:
+        target: Any = self.target
+        if target.squares is None:
+            first, ops = batch.arrays[0], batch.ops
+            return ops.full((), 0, ops.result_dtype, first)
+        return run.norm(x, is_mean=self._mean, squares=target.squares, penalty=self.penalty())
+
+    def _select(self, batch: Batch) -> list[Leaf]:
+        """Return x for each of the source arrays, with its mask and weights."""
+        target: Any = self.target
+        source = target.source(batch)
+        name = f"data[{target.key!r}]" if isinstance(target, targets.Field) else "logprobs"
+        where, weights = self.where, self.weights
+        if isinstance(where, str) or isinstance(weights, str):
+            arrays, treedef = flatten(source, name)
+            single = treedef is LEAF
+            if isinstance(where, str):
+                where = unflatten(treedef, batch.mask(where, arrays, single=single))
+            if isinstance(weights, str):
+                weights = unflatten(treedef, batch.numbers(weights, arrays, single=single))
+        selected, _ = leaves(source, where, weights, batch.xp, name)
+        if self._mean:
+            not_empty(selected, None)
+        found: list[Leaf] = target.apply(selected, batch)
+        return found
+
+    def penalty(self) -> Penalty:
+        """Return what is summed for each element."""
+        raise NotImplementedError

@@ -1,0 +1,212 @@
+"""What is regularized: the log-probabilities themselves, or what is made of them and of the data."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from l1_any._arguments.arrays import broadcastable, floating, same_place
+from l1_any._arguments.pytrees import LEAF, match
+from l1_any._arrays.lookup import find, known, same_state
+from l1_any._formulas import penalty as formulas
+from l1_any._typing import Array, ArrayTree, Leaf
+
+from .batch import Batch
+
+
+class Target(Protocol):
+    """What a regularizer asks of a target."""
+
+    squares: Callable[..., Array] | None
+    """The formula of the squared derivative by a log-probability; None where that is 0."""
+
+    def source(self, batch: Batch) -> ArrayTree:
+        """Return the arrays that masks and weights belong to."""
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return x for each source array, with no number computed from what a mask leaves out."""
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients with respect to the log-probabilities, from those with respect to x."""
+
+
+class _OfLogprobs:
+    """A target with one element for each log-probability."""
+
+    squares: ClassVar[Callable[..., Array]] = staticmethod(formulas.squared_derivative)
+
+    def source(self, batch: Batch) -> ArrayTree:
+        """Return the log-probabilities."""
+        return batch.logprobs
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients themselves: the slope is 1."""
+        return [
+            known(lp).as_array(leaf.ops.cast(g, lp.dtype))
+            for g, leaf, lp in zip(gradients, leaves, batch.arrays, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Logprobs(_OfLogprobs):
+    """x = lp: for the chosen tokens, the L1 of these *is* the negative log-likelihood."""
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the log-probabilities as they are."""
+        del batch
+        return list(leaves)
+
+
+@dataclass(frozen=True)
+class Probs(_OfLogprobs):
+    """x = exp(lp), with derivative exp(lp): 0 in value and gradient at lp = -inf."""
+
+    squares: ClassVar[Callable[..., Array]] = staticmethod(formulas.squared_derivative_times_x)
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the probabilities."""
+        return [_with(leaf, leaf.ops.xp.exp(_selected(leaf))) for leaf in leaves]
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return the gradients times the slope, which is x itself."""
+        slopes = [leaf.ops.detach(leaf.x) for leaf in leaves]
+        products = [g * slope for g, slope in zip(gradients, slopes, strict=True)]
+        return super().pull_back(products, leaves, batch)
+
+
+@dataclass(frozen=True)
+class Field:
+    """x = a field of every example; data, so its derivative with respect to lp is 0.
+
+    Parameters
+    ----------
+    key : str
+        Name of the field; its values may have any shape.
+    """
+
+    key: str
+    squares: ClassVar[None] = None
+
+    def source(self, batch: Batch) -> ArrayTree:
+        """Return the field of every example."""
+        return batch.field(self.key)
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the field as it is."""
+        del batch
+        return list(leaves)
+
+    def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
+        """Return zeros."""
+        del gradients, leaves
+        return [batch.ops.detach(batch.xp.zeros_like(lp)) for lp in batch.arrays]
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The uniform distribution over a vocabulary, as a reference: -log V everywhere.
+
+    Parameters
+    ----------
+    vocabulary_size : int
+        The number of tokens V, >= 1.
+
+    Raises
+    ------
+    ValueError
+        A size that is no such number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import l1_any as l1
+    >>> reg = l1.L1Regularizer(target=("delta", l1.Uniform(1)))
+    >>> reg.compute(None, np.asarray([-0.5, 0.0]))[0]
+    array(0.5)
+    """
+
+    vocabulary_size: int
+
+    def __post_init__(self) -> None:
+        size = self.vocabulary_size
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"`vocabulary_size` must be an int >= 1, got {size!r}.")
+
+    @property
+    def logprob(self) -> float:
+        """The log-probability of each of its tokens."""
+        return -math.log(self.vocabulary_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Delta(_OfLogprobs):
+    """x = lp - reference: how far the model has moved. NaN where both are -inf, unless masked out.
+
+    Parameters
+    ----------
+    reference : str, array, structure of arrays or Uniform
+        A field key, what broadcasts to the log-probabilities, or the uniform distribution.
+    """
+
+    reference: Any
+
+    def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
+        """Return the differences."""
+        if isinstance(self.reference, Uniform):
+            shift = self.reference.logprob
+            return [_with(leaf, _selected(leaf) - shift) for leaf in leaves]
+        out = []
+        for leaf, reference in zip(leaves, self._references(batch), strict=True):
+            x = _selected(leaf)
+            there = leaf.ops.cast(leaf.ops.selected(reference, leaf.where), x.dtype)
+            out.append(_with(leaf, x - there))
+        return out
+
+    def _references(self, batch: Batch) -> list[Array]:
+        single = batch.treedef is LEAF
+        if isinstance(self.reference, str):
+            return batch.numbers(self.reference, batch.arrays, single=single)
+        references = match(self.reference, batch.treedef, "reference", "logprobs")
+        for reference, lp in zip(references, batch.arrays, strict=True):
+            ops = find(reference)
+            if ops is None:
+                raise TypeError(f"`reference` must be an array here, got {type(reference).__name__}.")
+            same_place(reference, lp, "reference", "logprobs")
+            floating(reference, ops, "reference")
+            broadcastable(reference, tuple(lp.shape), "reference", "logprobs")
+        return references
+
+
+TargetLike: TypeAlias = str | tuple[str, Any] | Target
+
+_FORMS = '"logprobs", "probs", ("field", key), ("delta", key), ("delta", array) or ("delta", Uniform(size))'
+
+
+def parse(target: TargetLike) -> Target:
+    """Return the target that a string or tuple stands for."""
+    match target:
+        case Logprobs() | Probs() | Field() | Delta():
+            return target
+        case "logprobs":
+            return Logprobs()
+        case "probs":
+            return Probs()
+        case ("field", str() as key):
+            return Field(key)
+        case ("delta", (str() as word, size)) if word == "uniform":  # str() first: arrays compare elementwise
+            return Delta(Uniform(size))
+        case ("delta", reference) if reference is not None:
+            return Delta(reference)
+    if not isinstance(target, str | tuple):
+        raise TypeError(f"`target` must be {_FORMS}, got {type(target).__name__}.")
+    raise ValueError(f"`target` must be {_FORMS}, got {target!r}.")
+
+
+def _selected(leaf: Leaf) -> Array:
+    """Return the log-probabilities in the precision of results, 0 where they are masked out."""
+    return leaf.ops.result(leaf.ops.selected(leaf.x, leaf.where))
+
+
+def _with(leaf: Leaf, x: Array) -> Leaf:
+    """Return the leaf with another array, whose dtype may differ."""
+    return leaf._replace(x=x, ops=same_state(x, leaf.ops))

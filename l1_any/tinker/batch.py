@@ -1,0 +1,150 @@
+"""A pipeline as a custom loss of the whole batch."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from l1_any._typing import Array
+from l1_any.regularization.batch import Batch
+from l1_any.regularization.calls import Call
+from l1_any.regularization.exchange import to_floats
+from l1_any.regularization.pipeline import Pipeline
+from l1_any.regularization.report import BASE
+
+from .placeholders import non_finite_fields, placeholders
+
+
+class BatchLoss:
+    """A pipeline as a callable of the whole batch; made by `batch_loss`."""
+
+    def __init__(
+        self, pipeline: Pipeline, *, step: int | Callable[[], int] | None, check_finite: bool
+    ) -> None:
+        if not isinstance(pipeline, Pipeline):
+            raise TypeError(f"`pipeline` must be a Pipeline, got {type(pipeline).__name__}.")
+        self._pipeline = pipeline
+        self._step = step
+        self._check_finite = check_finite
+
+    def __call__(self, data: Sequence[Any], logprobs: Sequence[Array]) -> tuple[Array, dict[str, float]]:
+        """Return the loss and its report as floats.
+
+        Parameters
+        ----------
+        data : sequence of tinker.Datum
+            The examples of the batch.
+        logprobs : sequence of torch.Tensor
+            The log-probabilities of each example's ``target_tokens``.
+
+        Returns
+        -------
+        loss : torch.Tensor
+            0-d, with a gradient for every example, of zeros where it does not depend on it.
+        metrics : dict of str to float
+            What `Report.to_floats` gives.
+
+        Raises
+        ------
+        FloatingPointError
+            A loss or gradient norm that is NaN or infinite, unless ``check_finite`` is false.
+        TypeError, ValueError, KeyError
+            As from the pipeline.
+        """
+        loss, report = self._pipeline(data, logprobs, step=self._current_step())
+        metrics = report.to_floats()
+        if self._check_finite:
+            _refuse_non_finite(metrics)
+        # The empty slices tie every example to the loss, also where 0·lp would be NaN.
+        return sum((lp[:0].sum() for lp in logprobs), start=loss), metrics
+
+    def validate(self, data: Sequence[Any]) -> None:
+        """Refuse data on which the loss would fail, before they are submitted.
+
+        An exception inside of a custom loss leaves Tinker's client unusable; one from here harms nothing.
+
+        Parameters
+        ----------
+        data : sequence of tinker.Datum
+            The examples of the batch.
+
+        Raises
+        ------
+        KeyError
+            A field that an example lacks.
+        TypeError
+            No examples; a field that has the wrong dtype or is no array.
+        ValueError
+            No example; shapes that do not fit each other; fields with NaN or infinity where they count; a
+            weight that cannot be had at this step.
+
+        Notes
+        -----
+        The base loss and every term, also one whose weight is 0 at this step, are called once with
+        log-probabilities of -1. Errors name the index of the example and the field.
+        """
+        batch = Batch(data, placeholders(data))
+        step, track = self._current_step(), self._pipeline.track_grad_norms
+        losses = {BASE: self._pipeline.base_loss}
+        for term in self._pipeline.terms:
+            term.weight_at(step)
+            losses[str(term.name)] = term.regularizer
+        for name, loss in losses.items():
+            found = Call(loss, name, batch, gradient=track, norm=track).run()
+            numbers = to_floats([found.value, found.norm])
+            if self._check_finite and not all(math.isfinite(x) for x in numbers if x is not None):
+                raise ValueError(
+                    f"{name!r} must be finite on finite log-probabilities, got {numbers[0]}; "
+                    f"{non_finite_fields(data)}."
+                )
+
+    def _current_step(self) -> Any:
+        return self._step() if callable(self._step) else self._step
+
+
+def batch_loss(
+    pipeline: Pipeline, *, step: int | Callable[[], int] | None = None, check_finite: bool = True
+) -> BatchLoss:
+    """Make a pipeline the custom loss of ``TrainingClient.forward_backward_custom``.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        As it is; its metrics become floats.
+    step : int or callable, optional
+        What weights that are functions of the step get. A callable is asked when the loss runs, in a thread
+        of the SDK: with several batches under way, give each its own number.
+    check_finite : bool, optional
+        Raise if the loss, or the norm of its gradient where the pipeline tracks norms, is NaN or infinite.
+        Tinker does not look, and the next optimizer step would put NaN into every weight.
+
+    Returns
+    -------
+    callable
+        ``(data, logprobs) -> (loss, metrics)``, with the method ``validate(data)``.
+
+    Raises
+    ------
+    TypeError
+        Something else than a pipeline.
+
+    Examples
+    --------
+    >>> import l1_any as l1
+    >>> from l1_any.tinker import batch_loss
+    >>> nll = l1.L1Regularizer(weights="weights")
+    >>> drift = l1.L1Regularizer(target=("delta", "reference"), where="weights", name="drift")
+    >>> loss = batch_loss(l1.Pipeline(nll, [l1.Term(drift, weight=1e-2)]))
+
+    Then ``loss.validate(data)`` and ``training_client.forward_backward_custom(data, loss)``.
+    """
+    return BatchLoss(pipeline, step=step, check_finite=check_finite)
+
+
+def _refuse_non_finite(metrics: dict[str, float]) -> None:
+    """Raise if the loss or its gradient is not finite, and say which parts of it are not."""
+    ends = ("loss_total", "total_grad_norm")
+    if all(math.isfinite(metrics.get(key, 0.0)) for key in ends):
+        return
+    parts = (key for key in metrics if key in ends or key.endswith(("/value", "/grad_norm")))
+    found = ", ".join(f"{key}={metrics[key]}" for key in parts if not math.isfinite(metrics[key]))
+    raise FloatingPointError(f"The loss and its gradient must be finite, got {found}.")
