@@ -1,4 +1,4 @@
-"""What a comparison is made of: ways to do the same thing on the same array of a library."""
+"""The cases of a comparison: expressions that compute the same thing from the same array of a library."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ KINDS = SUMS + OPERATORS
 
 @dataclass(frozen=True)
 class Case:
-    """One way to do what its kind names; the first of a kind is the library's usual idiom."""
+    """One expression that computes its kind; the first case of a kind is the library's usual expression."""
 
     kind: str
     name: str
@@ -24,7 +24,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Library:
-    """How to bring data to a library, to wait for a result, to read rows as fast as it can, and its cases."""
+    """A library: how to make its arrays, wait for its results and read rows as fast as it can, and its cases."""
 
     name: str
     array: Callable[[np.ndarray, str], Any]
@@ -35,19 +35,19 @@ class Library:
     reader: tuple[str, Callable[[Any], Any]] | None = None
 
     def groups(self) -> Iterator[tuple[str, tuple[Case, ...]]]:
-        """Yield each kind with its cases, the usual idiom first."""
+        """Yield each kind with its cases, the usual expression first."""
         for kind in KINDS:
             if cases := tuple(case for case in self.cases if case.kind == kind):
                 yield kind, cases
 
     def make(self, data: np.ndarray, dtype: str, kind: str) -> Any:
-        """Return the library's array for a kind of case."""
+        """Return the data as an array of the library, prepared for a kind of case."""
         x = self.array(data, dtype)
         return self.prepare.get(kind, lambda x: x)(x)
 
 
 def reduced(out: Any) -> Any:
-    """Return the value of a result that may have its gradient beside it."""
+    """Return the value from a result, which may be a pair of value and gradient."""
     return out[0] if isinstance(out, tuple) else out
 
 
@@ -55,11 +55,11 @@ def reduced(out: Any) -> Any:
 def data(distribution: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return float32 data: normal numbers, equal ones (worst for naive sums) or log-probabilities.
 
-    Read-only: it is kept, and every library takes its own copy.
+    The array is cached, so it is read-only, and every library makes its own copy.
     """
     rng = np.random.default_rng(0)
     x = np.full(shape, 0.1, np.float32) if distribution == "equal" else rng.standard_normal(shape, np.float32)
-    if distribution == "logprobs":  # each of 256 classes' log-probability under a normal softmax
+    if distribution == "logprobs":  # a log-probability among 256 classes, of a softmax of normal numbers
         np.subtract(2 * x, np.float32(np.log(256) + 2), out=x)
         np.minimum(x, np.float32(-1e-6), out=x)
     x.flags.writeable = False
@@ -67,7 +67,7 @@ def data(distribution: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def rounded(x: np.ndarray, dtype: str) -> np.ndarray:
-    """Return float32 data as it is once it has been cast to a dtype."""
+    """Return the values of float32 data after a cast to a dtype."""
     if dtype != "bfloat16":
         return x.astype(dtype)
     bits = x.view(np.uint32)

@@ -1,4 +1,4 @@
-"""The most memory that a call takes from a GPU beyond what is taken before, as the library's allocator counts it."""
+"""The peak GPU memory of a call beyond the memory in use before it, as the library's allocator counts it."""
 
 import sys
 from collections.abc import Callable
@@ -8,9 +8,9 @@ import _cases
 
 
 def peak_extra(library: _cases.Library, case: _cases.Case, dtype: str, shape: tuple[int, ...]) -> int | None:
-    """Return the bytes at the peak of a case, after a call that does not count.
+    """Return the extra bytes at the peak of a case, measured in a second call.
 
-    None for JAX, whose mark cannot be set back after what its compiler takes to try kernels.
+    None for JAX: its compiler takes memory to try kernels, and JAX cannot reset its record of the peak afterwards.
     """
     if library.name not in _MARKS:
         return None
@@ -20,7 +20,7 @@ def peak_extra(library: _cases.Library, case: _cases.Case, dtype: str, shape: tu
         return lambda: library.wait(case.run(x))
 
     prepared()()
-    return _MARKS[library.name](prepared)  # of an array without the gradient of the first call
+    return _MARKS[library.name](prepared)  # of a new array, which has no gradient from the first call
 
 
 def _torch(prepared: Callable[[], Callable[[], None]]) -> int:
@@ -34,7 +34,7 @@ def _torch(prepared: Callable[[], Callable[[], None]]) -> int:
 
 def _cupy(prepared: Callable[[], Callable[[], None]]) -> int:
     pool: Any = sys.modules["cupy"].get_default_memory_pool()
-    pool.free_all_blocks()  # what is kept of another case would be given out for nothing
+    pool.free_all_blocks()  # or memory cached by another case would not be counted
     run = prepared()
     pool.free_all_blocks()
     before = pool.total_bytes()

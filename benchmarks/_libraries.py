@@ -1,4 +1,4 @@
-"""The libraries, with their usual ways to sum magnitudes beside the package's."""
+"""The libraries, with their usual expressions for a sum of magnitudes and those of the package."""
 
 import dataclasses
 import importlib.util
@@ -93,7 +93,7 @@ def _torch(device: str) -> Library:
 
 
 def _jax(device: str) -> Library:
-    if device == "cuda":  # or JAX takes most of the memory, for which the other libraries ask too
+    if device == "cuda":  # otherwise JAX takes most of the memory, which the other libraries need too
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
     import jax.numpy as jnp
@@ -127,7 +127,7 @@ def _jax(device: str) -> Library:
             Case("axis", "l1.value(x, axis=-1)", lambda x: l1.value(x, axis=-1)),
         ),
         wait=jax.block_until_ready,
-        dtypes=("float32", "float16", "bfloat16"),  # float64 only in the x64 mode, a global switch
+        dtypes=("float32", "float16", "bfloat16"),  # float64 needs the x64 mode, which is a global switch
         reader=("jax.jit row sums", jax.jit(lambda rows: rows.sum(-1))),
     )
 
@@ -188,11 +188,11 @@ _ON_DEVICE = {
 
 
 def installed(device: str) -> list[str]:
-    """Return the names of the libraries that are at hand for a device."""
+    """Return the names of the installed libraries that have a device."""
     return [name for name in _ON_DEVICE[device] if importlib.util.find_spec(name)]
 
 
 def library(name: str, device: str) -> Library:
-    """Return a library with its cases; only here is it imported."""
+    """Import a library and return it with its cases."""
     found = _ON_DEVICE[device][name](device)
     return dataclasses.replace(found, cases=found.cases + _proximal.cases(name))

@@ -1,4 +1,4 @@
-"""Times, errors and memory: how each number in the tables is taken."""
+"""Times, errors and memory: how each number in the tables is measured."""
 
 import math
 import random
@@ -20,9 +20,9 @@ _BLOCK = 1 << 20
 def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
     """Return the seconds of each run in each round.
 
-    All run once in every round, after a first that does not count, so that what else the machine does
-    meets all of them alike: compare times of the same round. The order is another one in each, since what
-    a run leaves behind, freed memory above all, is felt by the next.
+    Every round runs each of them once. The first round does not count. Other work on the machine then affects all
+    runs of a round alike, so compare only times of the same round. The order changes from round to round, because
+    a run affects the next one, mostly through the memory that it frees.
     """
     times: list[list[float]] = [[] for _ in runs]
     order = list(range(len(runs)))
@@ -39,17 +39,17 @@ def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[flo
 
 
 def ratio(usual: Sequence[float], other: Sequence[float]) -> float:
-    """Return how many times faster the other is: the median over rounds."""
+    """Return how many times faster than the usual expression the other is: the median over rounds."""
     return statistics.median(a / b for a, b in zip(usual, other, strict=True))
 
 
 def overhead(usual: Sequence[float], other: Sequence[float]) -> float:
-    """Return the seconds that the other takes more: the median over rounds."""
+    """Return how many more seconds the other takes: the median over rounds."""
     return statistics.median(b - a for a, b in zip(usual, other, strict=True))
 
 
 def read_limit(libraries: Iterable[Library], size: int, rounds: int) -> tuple[float, str]:
-    """Return the bytes a second at which float32 is read where the libraries keep it, and what read fastest."""
+    """Return the highest rate of reading float32 on the device, in bytes per second, and the name of the reader."""
     x = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
     x = x.reshape(-1, math.gcd(size, 1 << 12))
     runs = {library.reader[0]: _reading(library, x) for library in libraries if library.reader}
@@ -64,13 +64,13 @@ def _reading(library: Library, x: np.ndarray) -> Callable[[], Any]:
 
 
 def exact_sum(x: np.ndarray) -> Fraction:
-    """Return Σ|x| of finite floats with no rounding: mantissas of like exponents added as integers."""
+    """Return Σ|x| of finite floats without rounding: mantissas with equal exponents are added as integers."""
     totals: dict[int, int] = {}
     for start in range(0, x.size, _BLOCK):
         mantissas, exponents = np.frexp(np.abs(x[start : start + _BLOCK]).astype(np.float64))
         low, high = np.modf(
             np.ldexp(mantissas, 27)
-        )  # halves of 27 and 26 bits, so that float64 adds them exactly
+        )  # two parts of 27 and 26 bits, which float64 adds exactly
         first = int(exponents.min())
         for part, bits in ((high, 27), (np.ldexp(low, 26), 53)):
             for i, total in enumerate(np.bincount(exponents - first, weights=part)):
@@ -79,13 +79,13 @@ def exact_sum(x: np.ndarray) -> Fraction:
 
 
 def ulps(got: float, exact: Fraction, dtype: str) -> float:
-    """Return the distance to the exact value rounded to a dtype, in units of that dtype's last place."""
+    """Return the distance to the exact value rounded to a dtype, in units in the last place of that dtype."""
     rounded = np.dtype(dtype).type(float(exact))
     return abs(got - float(rounded)) / float(np.spacing(rounded))
 
 
 def peak_extra(*, library: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]) -> int | None:
-    """Return the bytes of the CPU's memory that a run needs at its peak, from a process of its own."""
+    """Return the peak extra bytes of CPU memory of a case, measured in a separate process."""
     child = Path(__file__).with_name("_peak.py")
     command = [sys.executable, child, library, kind, str(index), dtype, *map(str, shape)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,8 +1,8 @@
-"""Prints the peak extra memory of one case in bytes: the rise of this process's resident high-water mark.
+"""Prints the peak extra memory of one case in bytes: the rise of the peak of this process's resident memory.
 
-``/proc/self/clear_refs`` resets ``VmHWM`` once the array exists and the case has run on 1000 elements, which
-loads code (JAX runs at full size then, so that its compiler does not count); code loaded later is subtracted.
-Where there is no such file nothing can be said, and nothing is printed.
+First the array is made, and the case runs on 1000 elements, which loads code. (With JAX it runs at full size, so that
+the compiler's memory does not count.) Then ``/proc/self/clear_refs`` resets ``VmHWM``, and the case runs again. The
+size of code that is loaded in this second run is subtracted. On a system without these files nothing is printed.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Usual ways to soft-threshold and to project onto the L1 ball, beside the package's."""
+"""Usual expressions for the soft threshold and the projection onto the L1 ball, and those of the package."""
 
 import functools
 import importlib.util
@@ -14,12 +14,12 @@ STEP, RADIUS = 0.5, 10.0
 
 
 def cases(library: str) -> tuple[Case, ...]:
-    """Return a library's cases; none where it has no idiom of its own."""
+    """Return a library's cases; none if the library has no usual expression."""
     return tuple(_CASES[library]()) if library in _CASES else ()
 
 
 def exact(kind: str, x: np.ndarray) -> np.ndarray:
-    """Return what the operator gives, worked in float64."""
+    """Return the result of the operator, computed in float64."""
     x = x.astype(np.float64)
     return _textbook_prox(np, x) if kind == "prox" else _textbook_project(x)
 
@@ -29,7 +29,7 @@ def _textbook_prox(xp: Any, x: Any) -> Any:
 
 
 def _textbook_project(x: np.ndarray) -> np.ndarray:
-    """Project rows by sorting: Duchi et al. (2008), figure 1."""
+    """Project rows with the sorting algorithm of Duchi et al. (2008), figure 1."""
     a = np.abs(x)
     u = np.flip(np.sort(a, axis=1), axis=1)
     excess = np.cumsum(u, axis=1) - RADIUS

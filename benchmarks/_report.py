@@ -1,4 +1,4 @@
-"""The tables, and the machine that they hold for."""
+"""The tables, and a description of the machine on which they were measured."""
 
 import datetime as dt
 import importlib.metadata
@@ -20,7 +20,7 @@ MEMORY = {
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> Table:
-    """Return a table whose first columns are text; the package's rows stand out."""
+    """Return a table whose first `left` columns are text; the package's rows are bold."""
     out = Table(title=title, title_justify="left", row_styles=["", "dim"])
     for i, column in enumerate(columns):
         out.add_column(column, justify="left" if i < left else "right", no_wrap=i < left)
@@ -39,7 +39,7 @@ def markdown(table: Table) -> str:
 
 
 def machine(libraries: Sequence[str], device: str, limit: float, reader: str) -> list[str]:
-    """Return what the figures hold for: the date, the machine, the versions, its read limit."""
+    """Return lines with the date, the machine, the versions and the read limit of a measurement."""
     cpuinfo = Path("/proc/cpuinfo")
     models = (
         [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
@@ -69,5 +69,5 @@ def _card() -> str:
 def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # CuPy's distributions are named for their CUDA version
+    except importlib.metadata.PackageNotFoundError:  # CuPy's distributions have CUDA's version in the name
         return str(sys.modules[name].__version__)

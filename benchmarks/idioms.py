@@ -1,6 +1,6 @@
-"""Prints where usual ways to write an L1 penalty go wrong, each beside what the package gives.
+"""Prints usual expressions for an L1 penalty that give wrong results, and the results of the package.
 
-Rows of libraries that are not installed are left out. Torch's norms depend on its number of threads.
+The table omits libraries that are not installed. The results of torch's norms depend on its number of threads.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SIZE = 100_000_000
 
 
 class Row(NamedTuple):
-    """An expression, what it gives, what is right, and what the package gives."""
+    """An expression, its result, the right result, and the result of the package."""
 
     expression: str
     gives: float
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 
 def numpy_rows(size: int) -> Iterator[Row]:
-    """Yield NumPy's rows."""
+    """Yield the rows of NumPy."""
     half = np.full(size, 0.1, np.float16)
     right = size * float(np.float16(0.1))
     yield Row(
@@ -46,7 +46,7 @@ def numpy_rows(size: int) -> Iterator[Row]:
 
 
 def torch_rows(size: int) -> Iterator[Row]:
-    """Yield torch's rows."""
+    """Yield the rows of torch."""
     import torch
 
     for fill in (1.0, 0.1):
@@ -72,7 +72,7 @@ def torch_rows(size: int) -> Iterator[Row]:
 
 
 def jax_rows(size: int) -> Iterator[Row]:
-    """Yield JAX's rows."""
+    """Yield the rows of JAX."""
     import jax
     import jax.numpy as jnp
 
@@ -91,14 +91,14 @@ _ROWS = {"numpy": numpy_rows, "torch": torch_rows, "jax": jax_rows}
 
 
 def rows(size: int) -> Iterator[Row]:
-    """Yield the rows of the libraries at hand."""
+    """Yield the rows of the installed libraries."""
     for name, of_library in _ROWS.items():
         if importlib.util.find_spec(name):
             yield from of_library(size)
 
 
 def _wrong(row: Row) -> str:
-    """Return by how much the idiom is off, in per cent where that says something."""
+    """Return the error of the expression: in per cent if that is finite, else "wrong", or nothing if it is right."""
     if np.isfinite([row.gives, row.right]).all() and row.right:
         return f"{100 * abs(row.gives - row.right) / abs(row.right):.3g} %"
     return "wrong" if not np.array_equal(row.gives, row.right, equal_nan=True) else ""
@@ -109,12 +109,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=SIZE, help="elements of the long sums (default: 1e8)")
     args = parser.parse_args(argv)
-    table = Table(title="Where the usual idioms go wrong", title_justify="left")
-    table.add_column("idiom", overflow="fold")
+    table = Table(title="Where the usual expressions go wrong", title_justify="left")
+    table.add_column("expression", overflow="fold")
     for header in ("gives", "right", "off by", "l1_any"):
         table.add_column(header, justify="right", no_wrap=True)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # NumPy warns of the overflow that the table shows
+        warnings.simplefilter("ignore")  # NumPy warns about overflow, which the table shows
         for row in rows(args.size):
             values = (f"{value:.9g}" for value in (row.gives, row.right, row.package))
             gives, right, package = values

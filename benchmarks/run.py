@@ -1,10 +1,10 @@
-"""Times the package beside every idiom it replaces, in one run: ``python benchmarks/run.py --help``.
+"""Times the package and the usual expressions that it replaces, in one run: ``python benchmarks/run.py --help``.
 
-All cases of a group run once in every round, in changing order; ratios and overheads are medians over rounds.
-GB/s count one reading of the input, also where an array is written. Errors of sums are in units in the last
-place of the exact value rounded to float32 (float64 for float64), for ``axis=-1`` the worst of 256 rows; those
-of prox and project in units in the last place of the largest element. The data are float32 numbers, cast to
-each dtype, so that a sum in float64 rounds few of them: its errors say little.
+Every round runs all cases of a group once, in a new order. Ratios and overheads are medians over rounds. GB/s counts
+one read of the input, also if the case writes an array. The error of a sum is in units in the last place of the exact
+value rounded to float32 (float64 for float64 data); for ``axis=-1`` it is the worst of 256 rows. The error of prox and
+project is in units in the last place of the largest element. The data are float32 numbers cast to each dtype. A
+float64 sum of such numbers rounds rarely, so its errors say little.
 """
 
 import argparse
@@ -53,7 +53,7 @@ MIB = 1 << 20
 
 
 class Group(NamedTuple):
-    """What runs in turn on one array."""
+    """The cases that run one after another on one array."""
 
     library: _cases.Library
     kind: str
@@ -63,7 +63,7 @@ class Group(NamedTuple):
 
 
 def shape(kind: str, size: int) -> tuple[int, ...]:
-    """Return the shape of the array for a kind of case; fewer rows or columns in quick runs."""
+    """Return the shape of the array for a kind of case; a small `size` gives fewer rows or columns."""
     if kind not in ("axis", "project"):
         return (size,)
     rows, columns = AXIS_SHAPE if kind == "axis" else PROJECT_SHAPE
@@ -72,7 +72,7 @@ def shape(kind: str, size: int) -> tuple[int, ...]:
 
 
 def groups(library: _cases.Library, args: argparse.Namespace) -> Iterator[Group]:
-    """Yield what is to be measured on large arrays; prox and project in float32 alone."""
+    """Yield the groups to measure on large arrays; prox and project are measured in float32 only."""
     for kind, cases in library.groups():
         for dtype in library.dtypes:
             wanted = kind in args.case and dtype in args.dtype
@@ -81,7 +81,7 @@ def groups(library: _cases.Library, args: argparse.Namespace) -> Iterator[Group]
 
 
 def timed(group: Group, rounds: int, limit: float) -> list[list[str]]:
-    """Return the cells of each case that tell its time."""
+    """Return the cells of each case for its time."""
     x = group.library.make(_cases.data("normal", group.shape), group.dtype, group.kind)
     group.library.wait(x)
     times = _measure.interleaved(
@@ -104,7 +104,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def errors(group: Group) -> list[list[str]]:
-    """Return the cells of each case that tell its error, on each distribution for sums."""
+    """Return the cells of each case for its error; sums have one for each distribution."""
     if group.kind in _cases.OPERATORS:
         x = group.library.make(_cases.data("normal", group.shape), group.dtype, group.kind)
         exact = _exact_operator(group.kind, group.shape)
@@ -143,7 +143,7 @@ def _count(number: float) -> str:
 
 
 def peaks(groups: Iterable[Group], device: str) -> Iterator[str]:
-    """Yield the peak extra memory of each case of each group, in MiB; on a CPU several processes run at once."""
+    """Yield the peak extra memory of each case of each group, in MiB; on a CPU several processes measure at once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = [_peak(group, index, device, pool) for group in groups for index in range(len(group.cases))]
         for result in track(waiting, "memory", console=Console(stderr=True)):
@@ -192,7 +192,7 @@ def large(libraries: Iterable[_cases.Library], args: argparse.Namespace, limit: 
 
 
 def small(library: _cases.Library, args: argparse.Namespace) -> Iterator[list[str]]:
-    """Yield the rows of the table of small arrays."""
+    """Yield a library's rows for the table of small arrays."""
     for kind, cases in library.groups():
         if kind not in SMALL_KINDS:
             continue
@@ -252,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     limit, reader = _measure.read_limit(readers, args.size, args.rounds)
     machine = _report.machine(args.library, args.device, limit, reader)
     tables = []
-    if "small" in args.case:  # first, while the process itself is small
+    if "small" in args.case:  # first, while the process takes little memory
         rows = [row for library in libraries for row in small(library, args)]
         columns = ("library", "case", "us", "us above the usual")
         tables.append(_report.table(f"Small arrays: {SMALL} elements of float32", columns, rows, left=2))
@@ -266,5 +266,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.suppress(KeyboardInterrupt):
-        warnings.simplefilter("ignore")  # the idioms warn of the very overflow that the tables show
+        warnings.simplefilter("ignore")  # the usual expressions warn about overflow, which the tables show
         main()

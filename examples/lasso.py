@@ -2,8 +2,9 @@
 
     python examples/lasso.py --library torch --plot path.svg
 
-Solves min ‖y - Xw‖²/2n + strength·‖w‖₁ for 100 strengths, each to within a tolerance of the optimality
-condition that `l1.subdiff_distance` measures, and compares with `sklearn.linear_model.lasso_path`.
+Solves min ‖y - Xw‖²/2n + strength·‖w‖₁ for 100 strengths. Each solution fulfils the optimality condition, which
+`l1.subdiff_distance` measures, to within a tolerance. The path is compared with that of
+`sklearn.linear_model.lasso_path`.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def fista(gradient, w, *, strength, step, tolerance, max_iter=100_000):
 
 
 def lasso(x, y, strengths, tolerance):
-    """Return the coefficients for each of the falling strengths, and the number of steps that took."""
+    """Return the coefficients for each strength, largest strength first, and the number of steps taken."""
     xp = array_api_compat.array_namespace(x)
     gram, correlation = x.T @ x / x.shape[0], x.T @ y / x.shape[0]
     step = 1 / float(xp.linalg.matrix_norm(gram, ord=2))
@@ -52,7 +53,7 @@ def lasso(x, y, strengths, tolerance):
     def gradient(w):
         return gram @ w - correlation
 
-    for strength in strengths:  # each solution starts the next
+    for strength in strengths:  # each solution is the starting point of the next
         w, n_iter = fista(gradient, w, strength=strength, step=step, tolerance=tolerance)
         path.append(w)
         n_steps += n_iter
@@ -60,7 +61,7 @@ def lasso(x, y, strengths, tolerance):
 
 
 def to_library(library, *arrays):
-    """Put float64 arrays into a library, on its default device."""
+    """Convert float64 arrays to a library, on its default device."""
     if library == "jax":
         importlib.import_module("jax").config.update("jax_enable_x64", True)  # noqa: FBT003
         library = "jax.numpy"
@@ -68,13 +69,13 @@ def to_library(library, *arrays):
 
 
 def diabetes():
-    """Return the centred features and target: the path is that of a model with an intercept."""
+    """Return the centred features and target; centring stands for the intercept of the model."""
     x, y = load_diabetes(return_X_y=True)
     return x - x.mean(0), y - y.mean()
 
 
 def run(library, n_strengths=100, tolerance=1e-9):
-    """Return the strengths, our path and scikit-learn's, and what the table says."""
+    """Return the strengths, our path, scikit-learn's path, and the numbers of the table."""
     x, y = diabetes()
     x_lib, y_lib = to_library(library, x, y)
     largest = float(l1.strength_max(-x_lib.T @ y_lib / len(y)))

@@ -1,7 +1,7 @@
 """A Tinker service in one process: the real SDK trains a real, tiny model over loopback HTTP.
 
-It answers the part of the service's protocol that training needs, so that code written for Tinker runs
-without an account, a network or a GPU::
+It implements the part of the service's protocol that training needs. Code written for Tinker then runs without
+an account, a network or a GPU::
 
     with LocalTinker() as server:
         service = tinker.ServiceClient(base_url=server.base_url, api_key="tml-local")
@@ -31,35 +31,35 @@ from loss_graph import build_loss
 from tinker.proto import tinker_public_pb2 as pb
 from tinker.proto.response_conv import _tensor_data_from_proto
 
-# A poll is held this long before it is told to ask again; the SDK gives up on one after 45 s.
+# The server holds a poll for this long, then tells the client to ask again. The SDK gives up on a poll after 45 s.
 _POLL_SECONDS = 20
 
 
 class LocalTinker:
     """The service, as a context manager: it listens on 127.0.0.1 until it exits.
 
-    Every request is answered with a promise at once and carried out in the order of the sequence numbers.
-    Gradients accumulate over the chunks of a batch, and over batches, until an optimizer step.
+    The server answers every request at once with a promise, and runs the requests in the order of their sequence
+    numbers. Gradients accumulate over the chunks of a batch, and over batches, until an optimizer step.
 
     Parameters
     ----------
     port : int
-        0 takes a free one.
+        Port to listen on; 0 takes a free one.
     seed : int
-        Seed of the frozen base model, and of adapters whose client names no seed.
+        Seed of the frozen base model, and of adapters whose client gives no seed.
     max_chunk_len : int
-        Examples in one request; the SDK splits larger batches.
+        Largest number of examples in one request; the SDK splits larger batches.
     custom_losses : bool
-        Whether the losses of ``ServiceClient.create_custom_loss`` run here. Else the SDK runs them.
+        Whether the server runs the losses of ``ServiceClient.create_custom_loss``. If not, the SDK runs them.
 
     Attributes
     ----------
     base_url : str
-        What ``tinker.ServiceClient`` takes.
+        The argument ``base_url`` of ``tinker.ServiceClient``.
     models : dict of str to LoRALanguageModel
-        The models by ``TrainingClient.model_id``. They change while a request is under way.
+        The models by ``TrainingClient.model_id``. They change while a request runs.
     requests : collections.Counter
-        Requests received, by kind: "create_model", "forward", "forward_backward", "optim_step", ...
+        Number of requests received, by kind: "create_model", "forward", "forward_backward", "optim_step", ...
     """
 
     def __init__(self, *, port=0, seed=0, max_chunk_len=1024, custom_losses=False):
@@ -92,7 +92,7 @@ class LocalTinker:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-tinker")
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._http.tinker = self
-        # Closing then waits for the requests under way.
+        # With threads that are no daemons, `server_close` waits for the requests that are running.
         self._http.daemon_threads = False
         self._listener = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         self.base_url = f"http://127.0.0.1:{self._http.server_port}"
@@ -111,7 +111,7 @@ class LocalTinker:
         self._listener.join()
 
     def answer(self, kind, request):
-        """Answer a request of this kind at once: HTTP status and JSON object."""
+        """Answer a request of this kind at once; return the HTTP status and a JSON object."""
         with self._lock:
             self.requests[kind] += 1
             try:
@@ -120,14 +120,14 @@ class LocalTinker:
                 return HTTPStatus.NOT_FOUND, {"error": f"A local Tinker knows no {unknown}."}
 
     def retrieve(self, request_id):
-        """Wait for a promise: HTTP status and its result, a JSON object or protobuf bytes."""
+        """Wait for a promise; return the HTTP status and the result, a JSON object or protobuf bytes."""
         try:
             return HTTPStatus.OK, self._promises[request_id].result(_POLL_SECONDS)
         except TimeoutError:
             return HTTPStatus.REQUEST_TIMEOUT, {"queue_state": "active"}
         except CancelledError:
             return HTTPStatus.OK, {"error": "The local Tinker has stopped.", "category": "server"}
-        except Exception as error:  # noqa: BLE001  whatever a request raises is the client's to see
+        except Exception as error:  # noqa: BLE001  the client gets every error that a request raises
             return HTTPStatus.OK, {"error": f"{type(error).__name__}: {error}", "category": "user"}
 
     def _create_model(self, request):
@@ -173,7 +173,7 @@ class LocalTinker:
     def _promise_in_turn(self, model_id, seq_id, work):
         trainer = self._trainers[model_id]
         request_id = f"{model_id}:{seq_id}"
-        # The SDK repeats a request whose answer it lost.
+        # The SDK sends a request again if it did not receive the answer.
         if request_id not in self._promises:
             promise = self._promises[request_id] = Future()
             trainer.waiting[seq_id] = promise, work
@@ -194,7 +194,7 @@ class _Trainer:
         self._optimizer = torch.optim.AdamW(self._parameters)
 
     def forward_backward(self, data, loss_fn, *, forward_only):
-        """Sum a loss over the examples and add its gradient to the parameters' own."""
+        """Sum a loss over the examples and add its gradient to the gradients of the parameters."""
         output = pb.ForwardBackwardOutput(loss_fn_output_type="ArrayRecord")
         total = torch.zeros((), dtype=torch.float64)
         with torch.set_grad_enabled(not forward_only):
@@ -227,7 +227,7 @@ class _Trainer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.0, a connection per request: nothing is left open when the service stops."""
+    """HTTP/1.0 with one connection per request, so no connection is left open when the service stops."""
 
     timeout = 10
 
@@ -259,20 +259,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/x-protobuf" if binary else "application/json")
         self.send_header("Content-Length", str(len(body)))
-        # A client that closes need not wait for its last answer.
+        # A client may close the connection before it has read the last answer.
         with suppress(ConnectionError):
             self.end_headers()
             self.wfile.write(body)
 
     def log_message(self, *_):
-        """Keep quiet; `LocalTinker.requests` counts."""
+        """Print nothing: `LocalTinker.requests` counts the requests."""
 
 
 def _fulfil(promise, work, trainer):
     if promise.set_running_or_notify_cancel():
         try:
             promise.set_result(work(trainer))
-        except Exception as error:  # noqa: BLE001  the promise hands it on
+        except Exception as error:  # noqa: BLE001  the promise passes it to whoever waits for the result
             promise.set_exception(error)
 
 

@@ -1,7 +1,8 @@
 """A tiny byte-level causal language model with LoRA adapters.
 
-One attention layer, one MLP and an unembedding, each a frozen random matrix plus a trainable low-rank
-one, in float64: small enough to train in seconds, and exact enough to compare two ways of training it.
+It has one attention layer, one MLP and an unembedding. Each weight is a frozen random matrix plus a trainable
+low-rank one. The model is small enough to train in seconds, and it works in float64, which is exact enough to
+compare two ways of training.
 """
 
 import torch
@@ -16,7 +17,7 @@ _HEADS = 4
 class LoRALinear(nn.Module):
     """x ↦ (W + B A) x with W [outputs, inputs] frozen, A [rank, inputs] and B [outputs, rank] trained.
 
-    B starts at zero, so that an untrained adapter changes nothing (Hu et al. 2021).
+    B starts at zero, so an untrained adapter changes nothing (Hu et al. 2021).
     """
 
     def __init__(self, inputs, outputs, rank, *, train, base, adapter):
@@ -30,7 +31,7 @@ class LoRALinear(nn.Module):
 
 
 class LoRALanguageModel(nn.Module):
-    """Next-byte log-probabilities, deterministic given its two seeds.
+    """Next-byte log-probabilities; its two seeds determine the model.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class LoRALanguageModel(nn.Module):
             "adapter": torch.Generator().manual_seed(seed),
         }
         self.register_buffer("embedding", _normal((VOCABULARY, _WIDTH), 1.0, seeds["base"]))
-        # ALiBi: each head prefers near bytes with its own slope, in place of position embeddings.
+        # ALiBi: instead of position embeddings, each head prefers near bytes, with a slope of its own.
         self.register_buffer("slopes", 2.0 ** torch.arange(1, 1 - _HEADS, -1, dtype=torch.float64))
         self.qkv = LoRALinear(_WIDTH, 3 * _WIDTH, rank, train=train_attn, **seeds)
         self.project = LoRALinear(_WIDTH, _WIDTH, rank, train=train_attn, **seeds)
@@ -58,14 +59,14 @@ class LoRALanguageModel(nn.Module):
         self.unembed = LoRALinear(_WIDTH, VOCABULARY, rank, train=train_unembed, **seeds)
 
     def forward(self, tokens):
-        """Log-probabilities [T, 256] of the byte after each of the `tokens` [T]."""
+        """Return the log-probabilities [T, 256] of the byte after each of the `tokens` [T]."""
         x = self.embedding[tokens]
         x = x + self.project(self._attention(_normalized(x)))
         x = x + self.down(functional.gelu(self.up(_normalized(x))))
         return self.unembed(_normalized(x)).log_softmax(dim=-1)
 
     def target_logprobs(self, tokens, targets):
-        """Log-probabilities of `targets`, [T] or [T, K], after each of the `tokens` [T]."""
+        """Return the log-probabilities of `targets`, [T] or [T, K], after each of the `tokens` [T]."""
         if len(targets) != len(tokens):
             raise ValueError(
                 f"`targets` must have one row for each of {len(tokens)} tokens, got {len(targets)}."

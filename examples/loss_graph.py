@@ -1,4 +1,4 @@
-"""Rebuilds a custom loss that the Tinker SDK sent as data: its torch.fx graph, node for node."""
+"""Rebuilds a custom loss from the torch.fx graph that the Tinker SDK sends as data, node by node."""
 
 import math
 import operator
@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-# Only what a tensor formula needs: `torch` itself also has `load` and `compile`.
+# Only modules that a tensor formula needs. `torch` itself is not among them: it also has `load` and `compile`.
 _FUNCTIONS = {
     "math": math,
     "operator": operator,
@@ -17,7 +17,7 @@ _FUNCTIONS = {
     "torch._C._nn": torch._C._nn,
     "torch._C._special": torch._C._special,
 }
-# What JSON cannot say comes as an object with one of these keys.
+# A value that JSON cannot express comes as an object with one of these keys.
 _CONSTRUCTORS = {
     "tuple": tuple,
     "slice": lambda bounds: slice(*bounds),
@@ -36,7 +36,7 @@ def build_loss(graph):
     Parameters
     ----------
     graph : dict
-        The graph as it came, decoded from JSON.
+        The graph that the SDK sent, decoded from JSON.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def build_loss(graph):
     Raises
     ------
     ValueError
-        For an operation that a custom loss may not use.
+        If the graph has an operation that a custom loss may not use.
     """
     built = torch.fx.Graph()
     nodes = {}

@@ -2,9 +2,10 @@
 
     python examples/sparse_autoencoder.py --plot autoencoder.svg
 
-Takes the hidden activations of the digits network of `sparse_classifier`, and learns to write each as a sum
-of few of many directions. L1 makes the codes sparse. Without weights it falls when codes shrink and
-directions grow, which changes nothing else; times the directions' norms, it does not.
+The autoencoder takes the hidden activations of the digits network of `sparse_classifier`. It learns to write each
+activation as a sum of a few out of many directions. L1 makes the codes sparse. Without weights, L1 falls when the
+codes shrink and the directions grow in proportion, which changes nothing else. With the directions' norms as
+weights, L1 does not fall then.
 """
 
 import argparse
@@ -42,7 +43,7 @@ class SparseAutoencoder(nn.Module):
 
 
 def activations():
-    """Return the second layer's inputs in a trained network, [images, 256], centred and scaled."""
+    """Return the inputs of the second layer of a trained network, [images, 256], centred and scaled."""
     data = digits()
     network = train(METHODS["AdamW"], data, epochs=10)
     x = torch.cat([data[0], data[2]])
@@ -53,12 +54,12 @@ def activations():
 
 
 def penalty(autoencoder, codes, *, weighted):
-    """Return the mean over examples of Σ_j f_j ‖d_j‖, or of Σ_j f_j; gradients flow to codes and norms."""
+    """Return the mean over examples of Σ_j f_j ‖d_j‖, or of Σ_j f_j, differentiable in codes and norms."""
     return l1.value(codes, axis=-1, weights=autoencoder.norms() if weighted else None).mean()
 
 
 def fit(x, n_steps, *, weighted, n_directions=256):
-    """Return an autoencoder trained with a penalty that grows linearly to its full strength."""
+    """Return an autoencoder trained with a penalty whose strength rises linearly to its full value."""
     torch.manual_seed(0)
     autoencoder = SparseAutoencoder(x.shape[1], n_directions)
     optimizer = torch.optim.Adam(autoencoder.parameters(), lr=2e-3)
@@ -76,7 +77,7 @@ def fit(x, n_steps, *, weighted, n_directions=256):
 
 @torch.no_grad()
 def measure(autoencoder, x):
-    """Return how well and with how much the autoencoder describes the activations."""
+    """Return how well the autoencoder describes the activations, and how many codes it uses."""
     reconstruction, codes = autoencoder(x)
     active = codes != 0
     return {
@@ -90,8 +91,8 @@ def measure(autoencoder, x):
 
 
 def run(n_steps=1200):
-    """Return the measures of both penalties."""
-    torch.set_num_threads(1)  # the network is small, and sums must not depend on the number of cores
+    """Return the measurements of both penalties."""
+    torch.set_num_threads(1)  # then sums do not depend on the number of cores; the network is small
     x = activations()
     return {
         name: measure(fit(x, n_steps, weighted=weighted), x)
@@ -100,7 +101,7 @@ def run(n_steps=1200):
 
 
 def plot(results, file):
-    """Draw the norms of the directions in use, and how many codes are active in an example."""
+    """Draw the norms of the directions in use, and the number of active codes per example."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 

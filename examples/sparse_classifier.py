@@ -2,7 +2,8 @@
 
     python examples/sparse_classifier.py --plot classifier.svg
 
-Trains one network four times: without L1, with L1 in the loss, with the proximal step around AdamW and SGD.
+Trains one network four times: without L1, with L1 in the loss, with a proximal step after AdamW, and with one
+after SGD.
 """
 
 import argparse
@@ -21,7 +22,7 @@ BATCH = 128
 
 
 class Method(NamedTuple):
-    """How to train: an optimizer of named parameters, and a strength of L1 in the loss or in the step."""
+    """A way to train: a function that makes an optimizer, and a strength of L1 in the loss or in the step."""
 
     optimizer: Callable[..., torch.optim.Optimizer]
     in_loss: float = 0.0
@@ -29,16 +30,16 @@ class Method(NamedTuple):
 
 
 def adamw(parameters):
-    """Return AdamW without its own decay."""
+    """Return AdamW without weight decay."""
     return torch.optim.AdamW(parameters, lr=3e-3, weight_decay=0.0)
 
 
 def sgd(parameters):
-    """Return SGD with momentum, which multiplies a steady gradient by 10, so that 0.005 acts as 0.0005."""
+    """Return SGD. Its momentum multiplies a steady gradient by 10, so a strength of 0.005 acts like 0.0005."""
     return torch.optim.SGD(parameters, lr=0.3, momentum=0.9)
 
 
-# Strengths for about the same accuracy. Adam's are on scales of their own: it divides by a gradient's size.
+# The strengths give about the same accuracy. Adam needs other strengths, as it divides by the gradient's size.
 METHODS = {
     "AdamW": Method(adamw),
     "AdamW, L1 in the loss": Method(adamw, in_loss=3e-4),
@@ -56,13 +57,13 @@ def digits():
 
 
 def make_network():
-    """Return an untrained network, always the same."""
+    """Return an untrained network; every call returns the same weights."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 def weights_of(network):
-    """Return the weight matrices; the biases have no L1."""
+    """Return the weight matrices; L1 does not apply to the biases."""
     return [p for p in network.parameters() if p.ndim == 2]
 
 
@@ -89,7 +90,7 @@ def train(method, data, epochs):
 
 @torch.no_grad()
 def measure(network, data):
-    """Return the test accuracy, and the shares of weights that are zero or nearly so."""
+    """Return the test accuracy, and the shares of weights that are zero or nearly zero."""
     _, _, x, y = data
     magnitudes = torch.cat([w.abs().flatten() for w in weights_of(network)])
     return {
@@ -101,8 +102,8 @@ def measure(network, data):
 
 
 def run(epochs=40):
-    """Return the measures of each method."""
-    torch.set_num_threads(1)  # the network is small, and sums must not depend on the number of cores
+    """Return the measurements of each method."""
+    torch.set_num_threads(1)  # then sums do not depend on the number of cores; the network is small
     data = digits()
     return {name: measure(train(method, data, epochs), data) for name, method in METHODS.items()}
 

@@ -1,13 +1,13 @@
 """LoRA fine-tuning through Tinker, with an L1 penalty on what the model must not unlearn.
 
 The loss is the NLL of the answers plus a weight times Σ|log p - log p_reference| over the tokens of the
-questions, where the reference is the model before training. A warm-up raises the weight. Two runs, one
-without the penalty, show what it does::
+questions. The reference is the model before training. A warm-up raises the weight. Two runs, one without and one
+with the penalty, show its effect::
 
-    python examples/tinker_l1.py            # a local service in this process, with a tiny model
+    python examples/tinker_l1.py            # uses a local service in this process, with a tiny model
     TINKER_API_KEY=... python examples/tinker_l1.py --model meta-llama/Llama-3.2-1B
 
-``--handle`` makes the same loss by ``ServiceClient.create_custom_loss``, with the weight as an input.
+``--handle`` makes the same loss with ``ServiceClient.create_custom_loss``; the weight is then an input.
 """
 
 import argparse
@@ -39,15 +39,15 @@ METRICS = (
 
 @contextlib.contextmanager
 def connect():
-    """Connect to the real service if there is a key for it, else to one in this process."""
+    """Connect to the real service if there is a key for it, otherwise to a local one in this process."""
     if os.environ.get("TINKER_API_KEY"):
         with tinker.ServiceClient() as service:
             yield service
         return
-    # A proxy must not come between the SDK and loopback, and nothing is reported home.
+    # The SDK must reach loopback without a proxy, and must send no telemetry.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     os.environ["TINKER_TELEMETRY"] = "0"
-    torch.set_num_threads(1)  # more only wait for each other in so small a model
+    torch.set_num_threads(1)  # in so small a model more threads only wait for each other
     with (
         LocalTinker() as server,
         tinker.ServiceClient(base_url=server.base_url, api_key="tml-local") as service,
@@ -56,7 +56,7 @@ def connect():
 
 
 def encoder(trainer, model):
-    """Return text -> tokens: the local model's are bytes."""
+    """Return a function from text to tokens; the tokens of the local model are bytes."""
     if model == "local":
         return lambda text: list(text.encode())
     tokenizer = trainer.get_tokenizer()
@@ -64,7 +64,7 @@ def encoder(trainer, model):
 
 
 def examples(encode):
-    """Make data whose answers have the weights 1, and whose questions a mask of their own."""
+    """Make data with weight 1 on the tokens of the answers, and a mask of the questions."""
     data = []
     for question, answer in EXAMPLES:
         prompt, tokens = encode(question), encode(question) + encode(answer)
@@ -79,13 +79,13 @@ def examples(encode):
 
 
 def logprobs(trainer, data):
-    """Return the log-probabilities that the model gives to the target tokens now."""
+    """Return the log-probabilities of the target tokens under the current model."""
     outputs = trainer.forward(data, "cross_entropy").result().loss_fn_outputs
     return [output["logprobs"].to_numpy() for output in outputs]
 
 
 def with_fields(data, **columns):
-    """Return the data with more fields, from a list of values for each."""
+    """Return the data with more fields; each field is a list with one value per example."""
     return [
         tinker.Datum(
             datum.model_input,
@@ -96,7 +96,7 @@ def with_fields(data, **columns):
 
 
 def train_by_callable(trainer, data, schedule, steps):
-    """Train with the pipeline as the loss of a whole batch, which returns its report."""
+    """Train with the pipeline as the loss of a whole batch; the results hold the pipeline's report."""
     pipeline = l1.Pipeline(NLL, [l1.Term(DRIFT, weight=schedule)])
     for step in range(steps):
         loss = batch_loss(pipeline, step=step)
@@ -105,7 +105,7 @@ def train_by_callable(trainer, data, schedule, steps):
 
 
 def train_by_handle(trainer, handle, data, schedule, steps):
-    """Train with the same loss, traced; its weight is an input of rank 0."""
+    """Train with the traced form of the same loss; its weight is an input of rank 0."""
     for step in range(steps):
         strength = tinker.TensorData(data=[schedule(step)], dtype="float32", shape=[])
         yield trainer.forward_backward_custom(with_fields(data, strength=[strength] * len(data)), handle)
@@ -133,7 +133,7 @@ def run(service, handle, weight, options):
 
 
 def main(arguments=None):
-    """Train without and with the penalty; return what each reached."""
+    """Train without and with the penalty; return the results of both runs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="local", help="base model of the service")
     parser.add_argument("--weight", type=float, default=0.3)

@@ -1,12 +1,13 @@
-"""Fine-tune a small language model beside a frozen reference, with an L1 penalty on how far it moves.
+"""Fine-tune a small language model, with an L1 penalty on its distance from a frozen reference.
 
-A byte-level GRU first learns the Python standard library's source. It is the frozen reference, and two copies
-of it go on, with the same batches, on text of another kind, the tables in ``encodings``::
+A byte-level GRU first learns the source of the Python standard library. It then becomes the frozen reference. Two
+copies of it are trained further, with the same batches, on another kind of text, the tables in ``encodings``. Their
+loss is::
 
     loss = NLL + weight * mean |log p(byte | past) - log p_reference(byte | past)|
 
-one with weight 0 and one with a positive weight; the mean is over all 256 bytes at all positions. What the
-penalty does to the deltas, and what it costs and saves in NLL on both kinds of text, is printed and plotted::
+One copy has weight 0, the other a positive weight. The mean is over all 256 bytes at all positions. The example
+prints and plots the deltas, and the NLL on both kinds of text, without and with the penalty::
 
     python examples/torch_lm.py --seconds 60 --output torch_lm.svg
 """
@@ -35,7 +36,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 
 class ByteModel(nn.Module):
-    """Log-probabilities [B, T, 256] of the byte after each of the given ones [B, T]."""
+    """A model that maps bytes [B, T] to the log-probabilities [B, T, 256] of the byte after each of them."""
 
     def __init__(self, width=128):
         super().__init__()
@@ -49,7 +50,7 @@ class ByteModel(nn.Module):
 
 
 class Corpus:
-    """The standard library's modules, or the tables of its encodings, as bytes; a tenth is held out."""
+    """The modules of the standard library, or its tables of encodings, as bytes; a tenth is held out."""
 
     def __init__(self, kind, generator):
         library = Path(sysconfig.get_path("stdlib"))
@@ -63,11 +64,11 @@ class Corpus:
         self._generator = generator
 
     def batch(self):
-        """Draw BATCH windows of LENGTH bytes and one more."""
+        """Draw BATCH windows of LENGTH + 1 bytes."""
         return self._windows(self.train, self._generator)
 
     def held_out(self):
-        """Return windows of the held-out text, always the same."""
+        """Return windows of the held-out text; every call returns the same windows."""
         generator = torch.Generator().manual_seed(0)
         return torch.cat([self._windows(self.test, generator) for _ in range(4)])
 
@@ -78,18 +79,18 @@ class Corpus:
 
 
 def nll(data, logprobs):
-    """Mean negative log-likelihood of the bytes that came, in nats."""
+    """Return the mean negative log-likelihood of the bytes that follow, in nats."""
     return functional.nll_loss(logprobs.flatten(0, 1), data["targets"].flatten())
 
 
 def pipeline(weight):
-    """NLL plus a weight times the mean magnitude of the deltas."""
+    """Return a pipeline: NLL plus a weight times the mean magnitude of the deltas."""
     drift = l1.L1Regularizer(target=("delta", "reference"), reduce="mean", name="drift")
     return l1.Pipeline(nll, [l1.Term(drift, weight=weight)])
 
 
 class Run:
-    """One model in training: its loss, its optimizer, and what it reached on held-out text."""
+    """One model in training: its loss, its optimizer, and its NLL on held-out text."""
 
     def __init__(self, model, weight, lr):
         self.model = model
@@ -113,7 +114,7 @@ class Run:
 
     @torch.no_grad()
     def evaluate(self, step, held_out):
-        """Note the NLL on each kind of held-out text."""
+        """Append the NLL on each kind of held-out text to the history."""
         losses = {}
         for kind, windows in held_out.items():
             losses[kind] = nll({"targets": windows[:, 1:]}, self.model(windows[:, :-1])).item()
@@ -126,7 +127,7 @@ class Run:
 
 
 def train(runs, corpus, held_out, reference, *, budget, label, console):
-    """Train runs side by side on the same batches, until the steps or the seconds are used up."""
+    """Train all runs on the same batches, until the steps or the seconds are used up."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -160,7 +161,7 @@ def summary(report):
 
 
 def results(runs, reference, held_out):
-    """Return, by weight, what each run reached: NLL by kind of text and quantiles of |delta|."""
+    """Return the results of each run by its weight: NLL by kind of text, and quantiles of |delta|."""
     out = {}
     for run in runs:
         row = {f"nll_{kind}": run.history[-1][kind] for kind in KINDS}
@@ -180,7 +181,7 @@ def table(rows):
 
 
 def plot(runs, reference, held_out, path):
-    """Draw the distribution of |delta| and the course of NLL, for both kinds of text."""
+    """Draw the distribution of |delta|, and the NLL over the steps, for both kinds of text."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for run, color in zip(runs, ("#c44e52", "#4c72b0"), strict=True):
@@ -218,7 +219,7 @@ def main(arguments=None):
     """Train, print and plot; return the results by weight."""
     options = parse(arguments)
     console = Console()
-    torch.set_num_threads(1)  # more only wait for each other in so small a model
+    torch.set_num_threads(1)  # in so small a model more threads only wait for each other
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     corpora = {kind: Corpus(kind, generator) for kind in KINDS}

@@ -22,7 +22,7 @@ axes.plot(
     shares_of_zeros(lambda x, g: x - rate * (g + strength * l1.subgradient(x))), label="subgradient step"
 )
 axes.plot(shares_of_zeros(lambda x, g: l1.prox(x - rate * g, rate * strength)), label="proximal step")
-axes.set(title="A Lasso with 40 coefficients, 5 of them true", xscale="log")
+axes.set(title="A Lasso with 40 coefficients, 5 of them not zero", xscale="log")
 axes.set(xlabel="step", ylabel="share of exact zeros")
 axes.legend()
 plt.show()

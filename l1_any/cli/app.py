@@ -26,14 +26,14 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 class Target(StrEnum):
-    """What the penalty is of."""
+    """What the penalty is computed from."""
 
     logprobs = "logprobs"
     probs = "probs"
 
 
 class Reduce(StrEnum):
-    """How it is reduced."""
+    """How the magnitudes are reduced."""
 
     sum = "sum"
     mean = "mean"
@@ -131,7 +131,7 @@ def _fail(message: str) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """Show on a terminal what is being done, on stderr and only until it is done."""
+    """Show the current part of the work on stderr, if that is a terminal; erase it at the end."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:

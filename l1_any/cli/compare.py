@@ -26,7 +26,7 @@ class Comparison:
 
     @property
     def disagreeing(self) -> tuple[Row, ...]:
-        """The rows that break it, or failed for another reason than memory or dtype."""
+        """The rows that break the contract, or that failed for another reason than memory or dtype."""
         return tuple(row for row in self.rows if row.agrees is False)
 
 
@@ -46,17 +46,17 @@ def compare(
     Parameters
     ----------
     x
-        Array of a dtype in ``inputs.FLOATING``; may be mapped from a file larger than memory.
+        Array of a dtype in ``inputs.FLOATING``. It may be mapped from a file that is larger than memory.
     penalty
-        What is compared: ``l1_any``, or another implementation of its functions.
+        The implementation to compare: ``l1_any``, or another one with the same functions.
     target
-        "logprobs" takes `x` itself, "probs" each library's own ``exp(x)``, held against its exact sum.
+        "logprobs" takes `x` itself. "probs" takes each library's own ``exp(x)``, and compares with its exact sum.
     reduce
         "sum" or "mean".
     libraries
-        Names from ``libraries.LIBRARIES``; without any, all that are installed.
+        Names from ``libraries.LIBRARIES``; if empty, all installed libraries.
     device
-        Keep only this device, such as "cpu", "cuda" or "cuda:0".
+        Use only this device, such as "cpu", "cuda" or "cuda:0".
     started
         Called with the name of each part of the work.
 
@@ -75,7 +75,7 @@ def compare(
             started(f"importing {library.name}")
             try:
                 places += _places(library, device)
-            except Exception as error:  # noqa: BLE001 - a broken installation or driver fails in any way
+            except Exception as error:  # noqa: BLE001 - a broken installation or driver can raise anything
                 note = f"cannot be used: {one_line(error)}"
                 rows.append(Row(library.name, "", "", x.dtype.name, note=note))
     if device is not None and not places:

@@ -1,15 +1,15 @@
-"""What the command reports in one line."""
+"""Errors that the command reports in one line."""
 
 
 class CommandError(Exception):
-    """A file or an option that the command cannot work with: one line on stderr, exit status 2."""
+    """The command cannot use a file or an option: it prints one line on stderr and exits with status 2."""
 
 
 class UnavailableError(Exception):
-    """A library cannot take the data for want of a dtype or of memory: a note in its row."""
+    """A library lacks the dtype or the memory for the data: its row gets a note."""
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or the error's name where it has none."""
+    """Return the first line of an error's message, or the error's name if it has no message."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _BLOCK = 2**18
-# the least float64 above 0 is 0.5 * 2**-1073, and a mantissa has 53 bits: all are multiples of 2**_UNIT
+# the smallest positive float64 is 0.5 * 2**-1073 and a mantissa has 53 bits, so all are multiples of 2**_UNIT
 _MIN_EXPONENT = -1073
 _UNIT = _MIN_EXPONENT - 53
 _HIGH_BITS, _LOW_BITS = 27, 26
@@ -17,14 +17,14 @@ _HIGH_BITS, _LOW_BITS = 27, 26
 
 @dataclass(frozen=True)
 class AbsoluteSum:
-    """Σ|x| without any rounding; `total` is a float only where it is infinite or NaN."""
+    """Σ|x| without any rounding; `total` is a float only if it is infinite or NaN."""
 
     total: Fraction | float
     size: int
     nonzero: int
     subnormal: int
     dtype: np.dtype[Any]
-    """That of the penalty: float64 for float64 and complex128 data, else float32."""
+    """The dtype of the penalty: float64 for float64 and complex128 data, float32 for all other data."""
 
     def rounded(self, reduce: str) -> float:
         """Return the sum, or the mean, rounded once to `dtype`; the mean of nothing is NaN."""
@@ -42,17 +42,17 @@ def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
     Parameters
     ----------
     x
-        Real or complex array of any shape, memory order and size; mapped files are read once.
+        Real or complex array of any shape, memory order and size. A mapped file is read once.
 
     Notes
     -----
-    Each |x| is m·2**e with an integer m of 53 bits, taken as a high part of 27 and a low part of 26. Within
-    a block of 2**18 elements the parts that share an exponent sum to less than 2**45, which float64 holds
-    exactly; the block's sums are then added as Python integers. This is a superaccumulator: Neal (2015),
-    "Fast exact summation using small and large superaccumulators", arXiv:1505.05571.
+    Each |x| is m·2**e with an integer m of 53 bits. The integer is split into a high part of 27 bits and a low part
+    of 26. Within a block of 2**18 elements, the parts with the same exponent sum to less than 2**45, which float64
+    holds exactly. The sums of the blocks are then added as Python integers. This is a superaccumulator: Neal
+    (2015), "Fast exact summation using small and large superaccumulators", arXiv:1505.05571.
 
-    |z| of a complex number is irrational in general: it is taken in extended precision, where the platform
-    has one, and enters as the sum of two float64.
+    |z| of a complex number is irrational in general. It is computed in extended precision if the platform has one,
+    and added as the sum of two float64 numbers.
     """
     dtype = np.dtype(np.float64 if x.dtype.name in {"float64", "complex128"} else np.float32)
     smallest_normal = float(np.finfo(dtype.type).smallest_normal)
@@ -63,7 +63,7 @@ def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
         x,
         flags=["external_loop", "buffered", "zerosize_ok"],
         op_dtypes=[work],
-        casting="unsafe",  # ml_dtypes does not declare that bfloat16 fits float64
+        casting="unsafe",  # ml_dtypes does not declare the cast from bfloat16 to float64 as safe
         buffersize=_BLOCK,
     )
     for block in blocks:
@@ -84,7 +84,7 @@ def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
 
 
 def _exact_units(magnitude: npt.NDArray[np.float64], *, narrow: bool) -> int:
-    """Sum one block of finite non-negative float64, in units of 2**_UNIT; `narrow` if they fit float32."""
+    """Sum one block of finite non-negative float64, in units of 2**_UNIT; `narrow`: all fit float32."""
     mantissa, exponent = np.frexp(magnitude)
     exponent -= _MIN_EXPONENT
     scaled = mantissa * 2.0**_HIGH_BITS
@@ -113,7 +113,7 @@ def round_to(value: Fraction, dtype: np.dtype[Any]) -> float:
 
 
 def ulps(value: float, expected: float, dtype: np.dtype[Any]) -> float:
-    """Count the steps of `dtype` from `expected` to `value`: 0 for two NaNs, inf where only one is finite."""
+    """Count the steps of `dtype` from `expected` to `value`: 0 for two NaNs, inf if only one is finite."""
     if value == expected or (math.isnan(value) and math.isnan(expected)):
         return 0.0
     if not (math.isfinite(value) and math.isfinite(expected)):
@@ -122,7 +122,7 @@ def ulps(value: float, expected: float, dtype: np.dtype[Any]) -> float:
 
 
 def _ordinal(value: float, dtype: np.dtype[Any]) -> int:
-    """Return the place of a float among those of `dtype` in ascending order, 0 for both zeros."""
+    """Return the position of a float among all floats of `dtype` in ascending order, 0 for both zeros."""
     with np.errstate(over="ignore"):
         bits = int(np.asarray(abs(value), dtype).view(f"i{dtype.itemsize}"))
     return -bits if value < 0 else bits

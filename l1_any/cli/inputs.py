@@ -1,4 +1,4 @@
-"""Reading a floating-point array from a file, mapped where the format allows, without running any pickle."""
+"""Reads a floating-point array from a file: memory-mapped if the format allows, and without running pickles."""
 
 import importlib
 import importlib.util
@@ -34,19 +34,19 @@ def read(path: Path, *, key: str | None = None) -> npt.NDArray[Any]:
     ----------
     path
         A ``.npy``, ``.npz``, ``.safetensors``, ``.pt`` or ``.pth`` file. All but ``.npz`` are memory-mapped,
-        so that a file larger than memory can be read block by block.
+        so a file larger than memory can be read block by block.
     key
         The array's name in a file that holds several.
 
     Returns
     -------
     numpy.ndarray
-        Read-only where mapped. bfloat16 comes as ``ml_dtypes.bfloat16``.
+        Read-only if it is memory-mapped. bfloat16 data have the dtype ``ml_dtypes.bfloat16``.
 
     Raises
     ------
     CommandError
-        For a file of another kind, a damaged one, a missing key, or an array of another dtype.
+        If the file is of another kind or damaged, the key is missing, or the array has another dtype.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -55,7 +55,8 @@ def read(path: Path, *, key: str | None = None) -> npt.NDArray[Any]:
         raise CommandError(f"cannot read {str(path)!r}: no such file.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a library's own plans, which are not about the file
+            # such as deprecations in a library, which do not concern the file
+            warnings.simplefilter("ignore")
             array = reader(path, key)
     except CommandError:
         raise
@@ -70,7 +71,7 @@ def read(path: Path, *, key: str | None = None) -> npt.NDArray[Any]:
 
 
 def named_dtype(name: str) -> np.dtype[Any]:
-    """Return NumPy's dtype of this name, or ml_dtypes' bfloat16, which NumPy lacks."""
+    """Return NumPy's dtype of this name; bfloat16, which NumPy lacks, comes from ml_dtypes."""
     if name != "bfloat16":
         return np.dtype(name)
     if importlib.util.find_spec("ml_dtypes") is None:
@@ -89,11 +90,11 @@ def _read_npy(path: Path, key: str | None) -> npt.NDArray[Any]:
 def _read_npz(path: Path, key: str | None) -> npt.NDArray[Any]:
     if not zipfile.is_zipfile(path):
         raise CommandError(f"cannot read {str(path)!r}: it is not a zip archive.")
-    # a stream of our own is closed also where numpy.load fails
+    # a stream that is opened here is closed even if numpy.load raises
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         name = _chosen(archive.files, key, path)
         array: npt.NDArray[Any] = archive[name]
-    if not isinstance(array, np.ndarray):  # a member that is no .npy file comes as bytes
+    if not isinstance(array, np.ndarray):  # numpy.load returns bytes for a member that is no .npy file
         raise CommandError(f"{name!r} in {str(path)!r} is no array.")
     return array
 
@@ -101,7 +102,7 @@ def _read_npz(path: Path, key: str | None) -> npt.NDArray[Any]:
 def _read_safetensors(path: Path, key: str | None) -> npt.NDArray[Any]:
     if importlib.util.find_spec("safetensors") is None:
         raise CommandError('reading .safetensors needs safetensors: pip install "l1_any[cli]"')
-    # safe_open checks the header (sizes, offsets, overlaps); its own tensors would be copies in memory
+    # safe_open checks the header (sizes, offsets, overlaps); the tensors that it returns would be copies in memory
     with importlib.import_module("safetensors").safe_open(path, framework="numpy") as file:
         name = _chosen(file.keys(), key, path)
     with path.open("rb") as stream:
@@ -122,7 +123,7 @@ def _read_torch(path: Path, key: str | None) -> npt.NDArray[Any]:
         raise CommandError(f'reading {path.suffix} needs PyTorch: pip install "l1_any[torch]"')
     torch = importlib.import_module("torch")
     try:
-        # the format from before PyTorch 1.6 is no zip archive and cannot be mapped
+        # files from before PyTorch 1.6 are no zip archives and cannot be memory-mapped
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise CommandError(f"cannot read {str(path)!r}: it holds more than plain tensors.") from error

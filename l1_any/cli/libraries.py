@@ -1,4 +1,4 @@
-"""How each array library takes data, waits for a result, and is usually asked for an L1 norm."""
+"""How each array library takes data and waits for a result, and its usual expressions for an L1 norm."""
 
 import importlib
 import importlib.util
@@ -23,28 +23,28 @@ Value = Callable[[Array], Array]
 @dataclass(frozen=True)
 class Library:
     """
-    One array library; each function that needs the imported module takes it first.
+    One array library. Functions that need the imported module take it as their first argument.
 
     Attributes
     ----------
     name, module, extra
-        What users call it, what Python imports, and the extra of this package that installs it.
+        The name for users, the module to import, and the extra of this package that installs the library.
     devices
-        The devices at hand, by the name that ``--device`` takes.
+        The available devices, by their names in ``--device``.
     asarray
         Puts a NumPy array on a device, without a copy where possible.
     to_numpy
-        The way back.
+        Converts an array of the library to NumPy.
     wait
-        Waits for a result, or computes a lazy one, and returns it.
+        Waits for a result and returns it; a lazy result is computed.
     idioms
-        The usual ways to write the penalty, as source text and function, for "sum" or "mean".
+        The usual expressions for the penalty with "sum" or "mean": source text and function.
     derivative
-        The derivative of a function at an array, by the library's automatic differentiation.
+        Differentiates a function at an array, with the library's automatic differentiation.
     copies
         Whether `asarray` takes memory of the data's size on the host.
     lazy
-        Whether it works on a part of the data at a time, and so needs no temporaries of the data's size.
+        Whether the library works on one part of the data at a time, without temporaries of the data's size.
     """
 
     name: str
@@ -61,17 +61,17 @@ class Library:
 
     @property
     def installed(self) -> bool:
-        """Whether Python finds the library; it is not imported."""
+        """Whether Python finds the library; this does not import it."""
         return importlib.util.find_spec(self._root) is not None
 
     @property
     def install(self) -> str:
-        """The command that installs it."""
+        """The command that installs the library."""
         return f'pip install "l1_any[{self.extra}]"'
 
     @property
     def version(self) -> str:
-        """The version that is installed; imports the library."""
+        """The installed version; this imports the library."""
         return str(importlib.import_module(self._root).__version__)
 
     @property
@@ -80,7 +80,7 @@ class Library:
 
     def load(self) -> ModuleType:
         """Import the library."""
-        # JAX would otherwise take most of a GPU's memory from the libraries beside it
+        # without this, JAX takes most of a GPU's memory, and the other libraries cannot use it
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         return importlib.import_module(self.module)
 
@@ -114,7 +114,7 @@ def _torch_devices(torch: ModuleType) -> dict[str, Any]:
 
 def _torch_asarray(torch: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:
     with warnings.catch_warnings():
-        # a mapped file is read-only, which torch cannot express; nothing here writes to the tensor
+        # an array mapped from a file is read-only, a tensor cannot be; nothing here writes to the tensor
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         if x.dtype.name == "bfloat16":
             return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
@@ -168,7 +168,7 @@ def _jax_idioms(jax: ModuleType, reduce: str) -> dict[str, Value]:
 
 
 class _Readable:
-    """What Dask needs to read an array part by part; an array itself it would copy whole."""
+    """Lets Dask read an array in parts; Dask would copy a NumPy array as a whole."""
 
     def __init__(self, x: npt.NDArray[Any]) -> None:
         self.shape, self.dtype, self.ndim = x.shape, x.dtype, x.ndim
@@ -180,7 +180,7 @@ class _Readable:
 
 def _dask_asarray(da: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:  # noqa: ARG001
     _refuse(x, "bfloat16")
-    return da.from_array(_Readable(x), name=False)  # for a name Dask would hash all of the data
+    return da.from_array(_Readable(x), name=False)  # to make a name, Dask would hash all of the data
 
 
 def _cupy_devices(cupy: ModuleType) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The penalty of one array with one library on one device, timed and held against the exact value."""
+"""Times the penalty of one array with one library on one device, and compares it with the exact value."""
 
 import math
 import statistics
@@ -27,7 +27,7 @@ _RUNS, _SECONDS, _PATIENCE = 9, 0.5, 5.0
 
 
 class Penalty(Protocol):
-    """The functions that are compared, in the form in which the package has them."""
+    """The functions to compare, with the signatures that they have in this package."""
 
     @property
     def value(self) -> Callable[..., Any]: ...  # noqa: D102
@@ -39,7 +39,7 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True)
 class Idiom:
-    """A usual way to write the penalty: its source, time, and distance from the exact value in ulps."""
+    """A usual expression for the penalty: its source, time, and distance from the exact value in ulps."""
 
     source: str
     seconds: float | None = None
@@ -50,10 +50,11 @@ class Idiom:
 @dataclass(frozen=True)
 class Result:
     """
-    What a library computed.
+    The numbers that a library computed.
 
-    Distances are in steps of `dtype` from the exactly rounded value; `ulps_allowed` is the most that the
-    contract permits. There is no mean of nothing, and no automatic differentiation in some libraries.
+    `ulps` is the distance from the exactly rounded value, in steps of `dtype`, and `ulps_allowed` is the largest
+    distance that the contract permits. `mean` is None for empty data. `autodiff_at_zero` is None if the library has
+    no automatic differentiation.
     """
 
     dtype: str
@@ -74,7 +75,7 @@ class Row:
     """
     One library on one device.
 
-    `agrees` is None where the library cannot take the data, and `note` says why that is, or what disagrees.
+    `agrees` is None if the library cannot take the data. `note` says why, or it says what disagrees.
     """
 
     library: str
@@ -96,17 +97,17 @@ class Place:
     handle: Device
 
     def asarray(self, x: npt.NDArray[Any]) -> Array:
-        """Bring a NumPy array there."""
+        """Put a NumPy array on the device, as an array of the library."""
         return self.library.asarray(self.module, x, self.handle)
 
     def number(self, result: Array) -> float:
-        """Wait for a one-element result and return it as a Python float; of a complex one, the modulus."""
+        """Wait for a one-element result and return it as a Python float; a complex one gives its modulus."""
         result = self.wait(result)
         number = complex(result[0] if result.shape else result)
         return abs(number) if number.imag else number.real
 
     def wait(self, result: Array) -> Array:
-        """Return the result once it is there."""
+        """Wait for a result and return it."""
         return self.library.wait(self.module, result)
 
 
@@ -120,24 +121,24 @@ def measure(
     exact: AbsoluteSum | None,
 ) -> Row:
     """
-    Make the row of one place; what goes wrong becomes its note.
+    Make the row of one place; an error becomes the note of the row.
 
     Parameters
     ----------
     exact
-        The exact sum for `x` itself; None to take that of the numbers which the place derives from `x`.
+        The exact sum of `x`. If None, it is computed from the numbers that the library derives from `x`.
     """
     library = place.library
     row = Row(library.name, library.version, place.device, x.dtype.name)
     try:
         with warnings.catch_warnings():
-            # infinite and overflowing values are legal here, and are shown
+            # infinite and overflowing values are legal here, and appear in the row
             warnings.simplefilter("ignore", RuntimeWarning)
             data, exact = _prepared(place, x, target, exact)
             result = _result(place, data, penalty, reduce, exact)
     except UnavailableError as error:
         return replace(row, note=str(error))
-    except Exception as error:  # noqa: BLE001 - a library may raise anything; the others still get their rows
+    except Exception as error:  # noqa: BLE001 - a library may raise anything; the other libraries still get their rows
         if is_out_of_memory(error):
             return replace(row, note=f"out of memory: {one_line(error)}")
         return replace(row, agrees=False, note=f"failed: {one_line(error)}")
@@ -148,7 +149,7 @@ def measure(
 def _prepared(
     place: Place, x: npt.NDArray[Any], target: str, exact: AbsoluteSum | None
 ) -> tuple[Array, AbsoluteSum]:
-    """Bring the data to the library, apply the target there, and take the exact sum of the outcome."""
+    """Bring the data to the library, apply the target there, and compute the exact sum of the result."""
     if place.library.copies:
         reserve(x.nbytes)
     data = place.asarray(x)
@@ -164,7 +165,8 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
     zero = xp.zeros((1,), dtype=data.dtype, device=device(data))
     dtype = exact.dtype
     summed_wider = dtype == np.float32 and _array.accumulator_dtype(data, xp) == xp.float64
-    place.number(penalty.value(zero, reduce=reduce))  # CuPy takes seconds to compile what it needs
+    # CuPy's first call takes seconds, because it compiles kernels
+    place.number(penalty.value(zero, reduce=reduce))
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))
     truth = exact.rounded(reduce)
     return Result(
@@ -193,7 +195,7 @@ def _idioms(place: Place, data: Array, exact: AbsoluteSum, reduce: str) -> Itera
             if not place.library.lazy:
                 reserve(exact.size * exact.dtype.itemsize)
             value, seconds = _timed(partial(_number_of, place, idiom, data))
-        except Exception as error:  # noqa: BLE001 - not every idiom takes every dtype and size
+        except Exception as error:  # noqa: BLE001 - not every expression takes every dtype and size
             yield Idiom(source, note=one_line(error))
         else:
             yield Idiom(source, seconds, ulps(value, exact.rounded(reduce), exact.dtype))
@@ -204,16 +206,16 @@ def _number_of(place: Place, function: Value, data: Array) -> float:
 
 
 def _faults(result: Result, exact: AbsoluteSum, reduce: str) -> list[str]:
-    """List what breaks the contract: in value and mean, the norm √(number of x ≠ 0), and 0 at 0."""
+    """List the violations of the contract: in value and mean, in the norm √(number of x ≠ 0), and in the 0 at 0."""
     faults = []
     overflows = math.isinf(exact.rounded("sum"))
     for name, number in ((reduce, result.value), ("mean", result.mean)):
-        if number is None or (math.isinf(number) and overflows):  # so may a mean that is formed from the sum
+        if number is None or (math.isinf(number) and overflows):  # the mean may overflow with the sum
             continue
         off = ulps(number, exact.rounded(name), exact.dtype)
         if off > result.ulps_allowed:
             faults.append(f"{name} is {off:.4g} ulp off, {result.ulps_allowed} allowed")
-    # a library that flushes subnormals to zero has less to count
+    # a library that flushes subnormals to zero counts fewer elements
     counts = exact.nonzero - exact.subnormal, exact.nonzero
     least, most = (math.sqrt(count) / (exact.size if reduce == "mean" else 1) for count in counts)
     margin = 1 + 8 * float(np.finfo(exact.dtype).eps)
@@ -228,7 +230,7 @@ def _faults(result: Result, exact: AbsoluteSum, reduce: str) -> list[str]:
 
 
 def _timed(run: Callable[[], float]) -> tuple[float, float]:
-    """Return the result, and the median time after a warm-up, or its own time if that took long."""
+    """Return the result and the median time after a first run, or the time of the first run if that was long."""
     start = time.perf_counter()
     result = run()
     elapsed = time.perf_counter() - start

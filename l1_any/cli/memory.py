@@ -1,4 +1,4 @@
-"""How much memory a library may take before the system ends the process."""
+"""How much memory a library may take before the system kills the process."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> float:
-    """Return the bytes of memory that are free or hold file caches; inf where the system does not say."""
+    """Return the bytes of memory that are free or hold file caches; inf if the system does not tell."""
     return min(_of_machine(), _of_container())
 
 

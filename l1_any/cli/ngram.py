@@ -15,10 +15,10 @@ _VOCABULARY = 256
 
 def standard_library_logprobs() -> npt.NDArray[np.float32]:
     """
-    Evaluate a model fitted on the standard library's own source on one of its files, `EVALUATED`.
+    Fit a model on the source of the standard library, and evaluate it on one of its files, `EVALUATED`.
 
-    The training text is every other top-level module in alphabetical order. The result depends on nothing but
-    the installed Python.
+    The training text is all other top-level modules in alphabetical order. The result depends only on the
+    installed Python.
 
     Returns
     -------
@@ -45,14 +45,14 @@ def ngram_logprobs(training: bytes, text: bytes, *, order: int) -> npt.NDArray[n
     .. math:: p_k(c \mid h) = \frac{n(h c) + t(h)\, p_{k-1}(c \mid h')}{n(h) + t(h)},
               \qquad p_{-1}(c) = 1 / 256,
 
-    and :math:`p_{k-1}` itself where :math:`h` was never seen.
+    If :math:`h` never occurs in `training`, :math:`p_k` is :math:`p_{k-1}`.
 
     Parameters
     ----------
     training, text
-        The bytes to count and to evaluate. `text` is taken to follow ``order - 1`` zero bytes.
+        The bytes to count and the bytes to evaluate. Each of them is treated as if zero bytes preceded it.
     order
-        Number of bytes of the longest n-grams, at most 7.
+        Number of bytes in the longest n-grams, at most 7.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Printing a comparison as tables or as JSON."""
+"""Prints a comparison as tables or as JSON."""
 
 import json
 import math
@@ -18,7 +18,7 @@ _WIDE = 110
 
 @dataclass(frozen=True)
 class Source:
-    """What was compared: where the data came from, its shape and dtype, and the options."""
+    """The input of a comparison: the source of the data, their shape and dtype, and the options."""
 
     data: str
     shape: tuple[int, ...]
@@ -28,7 +28,7 @@ class Source:
 
 
 def conclusion(comparison: Comparison) -> str:
-    """Say in one line whether the rows agree, and which do not."""
+    """Say in one line whether the rows agree, and which of them do not."""
     if comparison.disagreeing:
         places = (f"{row.library} {row.device}".strip() for row in comparison.disagreeing)
         return f"DISAGREE: {', '.join(places)}"
@@ -40,7 +40,7 @@ def conclusion(comparison: Comparison) -> str:
 
 
 def print_tables(console: Console, source: Source, comparison: Comparison) -> None:
-    """Print the penalty of each library, their usual idioms, what was left out, and the conclusion."""
+    """Print the penalty of each library, the usual expressions, the notes, and the conclusion."""
     shape = " x ".join(map(str, source.shape)) or "one number"
     console.print(f"L1 {source.reduce} of {source.target}: {source.data}, {shape}, {source.dtype}")
     results = [row.result for row in comparison.rows if row.result]
@@ -62,7 +62,7 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
 
 
 def to_json(source: Source, comparison: Comparison) -> str:
-    """Return the same facts as JSON; infinities and NaN, for which JSON has no numbers, as strings."""
+    """Return the same facts as JSON; infinities and NaN become strings, because JSON has no such numbers."""
     rows = [_finite(asdict(row)) for row in comparison.rows]
     facts = asdict(source) | {
         "rows": rows,
@@ -108,7 +108,7 @@ def _idioms(rows: tuple[Row, ...], width: int) -> Table:
 
 
 def _table(*headers: str, wide: bool) -> Table:
-    """Make a table; a header that begins with ">" is of a column of numbers."""
+    """Make a table; a header that begins with ">" marks a column of numbers."""
     table = Table(box=SIMPLE_HEAD, padding=(0, int(wide), 0, 0), show_edge=False)
     for header in headers:
         numeric = header.startswith(">")
@@ -117,7 +117,7 @@ def _table(*headers: str, wide: bool) -> Table:
 
 
 def _float(number: float | None, result: Result) -> str:
-    """Write a float with the digits that tell it from its neighbours in its dtype."""
+    """Write a float with enough digits to tell it from its neighbours in its dtype."""
     return _ABSENT if number is None else f"{number:.{17 if result.dtype == 'float64' else 9}g}"
 
 
