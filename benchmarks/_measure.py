@@ -7,14 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _cases import Library
-
-_BLOCK = 1 << 20
 
 
 def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
@@ -61,27 +58,6 @@ def _reading(library: Library, x: np.ndarray) -> Callable[[], Any]:
     rows, (_, read) = library.array(x, "float32"), library.reader
     library.wait(rows)
     return lambda: library.wait(read(rows))
-
-
-def exact_sum(x: np.ndarray) -> Fraction:
-    """Return Σ|x| of finite floats without rounding: mantissas with equal exponents are added as integers."""
-    totals: dict[int, int] = {}
-    for start in range(0, x.size, _BLOCK):
-        mantissas, exponents = np.frexp(np.abs(x[start : start + _BLOCK]).astype(np.float64))
-        low, high = np.modf(
-            np.ldexp(mantissas, 27)
-        )  # two parts of 27 and 26 bits, which float64 adds exactly
-        first = int(exponents.min())
-        for part, bits in ((high, 27), (np.ldexp(low, 26), 53)):
-            for i, total in enumerate(np.bincount(exponents - first, weights=part)):
-                totals[first + i - bits] = totals.get(first + i - bits, 0) + int(total)
-    return sum((Fraction(2) ** e * total for e, total in totals.items()), Fraction(0))
-
-
-def ulps(got: float, exact: Fraction, dtype: str) -> float:
-    """Return the distance to the exact value rounded to a dtype, in units in the last place of that dtype."""
-    rounded = np.dtype(dtype).type(float(exact))
-    return abs(got - float(rounded)) / float(np.spacing(rounded))
 
 
 def peak_extra(*, library: str, kind: str, index: int, dtype: str, shape: tuple[int, ...]) -> int | None:

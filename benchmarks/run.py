@@ -32,7 +32,8 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from l1_any.testing import to_numpy
+from l1_any.testing import result_dtype, to_numpy, ulps
+from l1_any.testing.exact_sum import absolute_sum
 
 SIZE = 1 << 26
 SMALL = 1000
@@ -110,21 +111,20 @@ def errors(group: Group) -> list[list[str]]:
         exact = _exact_operator(group.kind, group.shape)
         return [_operator_errors(to_numpy(case.run(x)), exact) for case in group.cases]
     cells: list[list[str]] = [[] for _ in group.cases]
-    result = "float64" if group.dtype == "float64" else "float32"
     for distribution in DISTRIBUTIONS:
         x = group.library.make(_cases.data(distribution, group.shape), group.dtype, group.kind)
         exact = _exact_sums(distribution, group.dtype, group.shape)
         for case, row in zip(group.cases, cells, strict=True):
             out = _cases.reduced(case.run(x))
             got = [float(number) for number in out[:ROWS_CHECKED]] if out.ndim else [float(out)]
-            row.append(_count(max(_measure.ulps(g, e, result) for g, e in zip(got, exact, strict=True))))
+            row.append(_count(ulps(got, exact, result_dtype(group.dtype))))
     return cells
 
 
 @functools.cache
-def _exact_sums(distribution: str, dtype: str, shape: tuple[int, ...]) -> list[Fraction]:
+def _exact_sums(distribution: str, dtype: str, shape: tuple[int, ...]) -> list[Fraction | float]:
     x = _cases.rounded(_cases.data(distribution, shape), dtype)
-    return [_measure.exact_sum(row) for row in (x[:ROWS_CHECKED] if x.ndim > 1 else [x])]
+    return [absolute_sum(row).total for row in (x[:ROWS_CHECKED] if x.ndim > 1 else [x])]
 
 
 @functools.lru_cache(maxsize=1)

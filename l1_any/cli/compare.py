@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+from l1_any.testing.exact_sum import absolute_sum
+
 from .errors import CommandError, one_line
-from .exact import absolute_sum
 from .libraries import LIBRARIES, Library
 from .measure import Penalty, Place, Row, measure
 

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1_any.testing import DOUBLE, HALF, SINGLE
+
 from .errors import CommandError, one_line
 
-FLOATING = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+FLOATING = (*HALF, *SINGLE, *DOUBLE)
 _SAFETENSORS_DTYPES = {
     "F16": "float16",
     "BF16": "bfloat16",

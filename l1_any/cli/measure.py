@@ -16,9 +16,10 @@ from array_api_compat import array_namespace, device
 
 from l1_any import _array
 from l1_any._typing import Array, Device
+from l1_any.testing import ulps
+from l1_any.testing.exact_sum import AbsoluteSum, absolute_sum
 
 from .errors import UnavailableError, one_line
-from .exact import AbsoluteSum, absolute_sum, ulps
 from .libraries import Library, Value
 from .memory import is_out_of_memory, reserve
 
@@ -52,9 +53,8 @@ class Result:
     """
     The numbers that a library computed.
 
-    `ulps` is the distance from the exactly rounded value, in steps of `dtype`, and `ulps_allowed` is the largest
-    distance that the contract permits. `mean` is None for empty data. `autodiff_at_zero` is None if the library has
-    no automatic differentiation.
+    Distances are in units of the last place of the value that is exactly rounded to `dtype`; `ulps_allowed` is
+    the most that the contract permits. There is no mean of nothing, and no automatic differentiation in some libraries.
     """
 
     dtype: str
@@ -157,7 +157,7 @@ def _prepared(
         if not place.library.lazy:
             reserve(x.nbytes)
         data = array_namespace(data).exp(data)
-    return data, exact or absolute_sum(place.library.to_numpy(place.module, data))
+    return data, exact or absolute_sum(_array.to_host(data))
 
 
 def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: AbsoluteSum) -> Result:

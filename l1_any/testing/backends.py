@@ -1,17 +1,67 @@
-"""The libraries that the tests run with and the documentation lists, in one table."""
+"""The table of array libraries that the tests run with and the documentation lists.
+
+This is the only file of the folder that uses the package's own knowledge of array libraries.
+"""
 
 import contextlib
 import dataclasses
 import importlib
 import importlib.util
 from collections.abc import Iterator
+from typing import Any
 
-from . import _array
-from ._typing import Namespace
+import numpy as np
+import numpy.typing as npt
+
+from l1_any import _array
+from l1_any._typing import Array, DType, Namespace
 
 HALF = ("float16", "bfloat16")
+"""Names of the dtypes with 16 bits: their sums are given in float32."""
 SINGLE = ("float32", "complex64")
+"""Names of the dtypes with parts of 32 bits: their sums are given in float32."""
 DOUBLE = ("float64", "complex128")
+"""Names of the dtypes with parts of 64 bits: their sums are given in float64."""
+
+
+def wrapped(xp: Namespace) -> Namespace:
+    """Return array-api-compat's namespace for a library that needs it, else the namespace itself."""
+    return _array.wrapped(xp)
+
+
+def dtype_name(dtype: DType) -> str:
+    """Return the standard's name of a dtype of any library."""
+    return _array.dtype_name(dtype)
+
+
+def result_dtype(name: str) -> str:
+    """Return the name of the dtype in which sums of a dtype are given."""
+    return "float64" if name in DOUBLE else "float32"
+
+
+def to_numpy(x: Array) -> npt.NDArray[Any]:
+    """Copy an array of any library and device to NumPy.
+
+    Parameters
+    ----------
+    x : array
+        An array of any library, on any device. A lazy array is computed.
+
+    Returns
+    -------
+    NumPy array
+        Of the shape of `x`. Half precisions come as float64; other dtypes are kept. It may share memory
+        with `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from l1_any.testing import to_numpy
+    >>> to_numpy(np.asarray([0.5], "float16"))
+    array([0.5])
+    """
+    host = _array.to_host(x)
+    return host.astype(np.float64) if dtype_name(x.dtype) in HALF else host
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +123,18 @@ class Backend:
     evaluation: str
     autodiff: str = ""
 
+    @property
+    def package(self) -> str:
+        """The top-level package of the module."""
+        return self.module.partition(".")[0]
+
     def namespace(self) -> Namespace:
         """Import the library and return its namespace."""
-        return _array.wrapped(importlib.import_module(self.module))
+        return wrapped(importlib.import_module(self.module))
 
     def installed(self) -> bool:
-        """Whether the library can be imported."""
-        return importlib.util.find_spec(self.module.partition(".")[0]) is not None
+        """Whether Python finds the library; it is not imported."""
+        return importlib.util.find_spec(self.package) is not None
 
     @contextlib.contextmanager
     def mode(self, variant: Variant) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The exactly rounded sum of absolute values, and the distance between two floats."""
+"""The sum of absolute values without any rounding, for arrays of any size."""
 
 import math
 from dataclasses import dataclass
@@ -8,26 +8,50 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .backends import result_dtype
+
 _BLOCK = 2**18
 # the smallest positive float64 is 0.5 * 2**-1073 and a mantissa has 53 bits, so all are multiples of 2**_UNIT
 _MIN_EXPONENT = -1073
 _UNIT = _MIN_EXPONENT - 53
 _HIGH_BITS, _LOW_BITS = 27, 26
+_FORMATS = {"float16": (-14, 10), "bfloat16": (-126, 7), "float32": (-126, 23), "float64": (-1022, 52)}
+"""Of each real dtype: the exponent of its least normal number, and the bits of its fraction."""
 
 
 @dataclass(frozen=True)
 class AbsoluteSum:
-    """Σ|x| without any rounding; `total` is a float only if it is infinite or NaN."""
+    """Σ|x| without any rounding.
+
+    Parameters
+    ----------
+    total : Fraction or float
+        The sum; a float only where it is infinite or NaN.
+    size, nonzero, subnormal : int
+        The numbers of all elements, of those that are not 0, and of the subnormal ones.
+    dtype : NumPy dtype
+        The dtype of the penalty: float64 for float64 and complex128 data, else float32.
+    """
 
     total: Fraction | float
     size: int
     nonzero: int
     subnormal: int
     dtype: np.dtype[Any]
-    """The dtype of the penalty: float64 for float64 and complex128 data, float32 for all other data."""
 
     def rounded(self, reduce: str) -> float:
-        """Return the sum, or the mean, rounded once to `dtype`; the mean of nothing is NaN."""
+        """Return the sum or the mean, rounded once to `dtype`.
+
+        Parameters
+        ----------
+        reduce : "sum" or "mean"
+            Which of them; the mean of an empty array is NaN.
+
+        Returns
+        -------
+        float
+            A number that `dtype` holds.
+        """
         if isinstance(self.total, float):
             return self.total
         if reduce == "mean" and not self.size:
@@ -36,13 +60,17 @@ class AbsoluteSum:
 
 
 def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
-    """
-    Sum |x| exactly, block by block.
+    """Sum |x| exactly, block by block.
 
     Parameters
     ----------
-    x
-        Real or complex array of any shape, memory order and size. A mapped file is read once.
+    x : NumPy array
+        Real or complex, of any shape, memory order and size; mapped files are read once.
+
+    Returns
+    -------
+    AbsoluteSum
+        The sum, with the numbers of elements that matter for it.
 
     Notes
     -----
@@ -51,10 +79,17 @@ def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
     holds exactly. The sums of the blocks are then added as Python integers. This is a superaccumulator: Neal
     (2015), "Fast exact summation using small and large superaccumulators", arXiv:1505.05571.
 
-    |z| of a complex number is irrational in general. It is computed in extended precision if the platform has one,
-    and added as the sum of two float64 numbers.
+    |z| of a complex number is irrational in general: it is taken in extended precision, where the platform
+    has one, and enters as the sum of two float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from l1_any.testing.exact_sum import absolute_sum
+    >>> absolute_sum(np.asarray([1e300, -1.0, 1e-300])).rounded("sum")
+    1e+300
     """
-    dtype = np.dtype(np.float64 if x.dtype.name in {"float64", "complex128"} else np.float32)
+    dtype = np.dtype(result_dtype(x.dtype.name))
     smallest_normal = float(np.finfo(dtype.type).smallest_normal)
     narrow = x.dtype.kind != "c" and x.dtype.itemsize <= np.dtype(np.float32).itemsize
     total, special, nonzero, subnormal = 0, 0.0, 0, 0
@@ -100,29 +135,50 @@ def _sum_by_exponent(exponent: npt.NDArray[np.int32], integers: npt.NDArray[np.f
     return sum(int(sums[e]) << int(e) for e in np.flatnonzero(sums))
 
 
-def round_to(value: Fraction, dtype: np.dtype[Any]) -> float:
-    """Round a non-negative rational once to float32 or float64, half to even."""
-    info = np.finfo(dtype)
+def last_place(magnitude: npt.ArrayLike, dtype: str) -> Any:
+    """Return the unit in the last place of finite numbers >= 0 of a dtype, as float64."""
+    least_exponent, fraction_bits = _FORMATS[dtype]
+    _, exponent = np.frexp(np.asarray(magnitude, np.float64))
+    exponent = np.where(np.equal(magnitude, 0), least_exponent, np.maximum(exponent - 1, least_exponent))
+    return np.ldexp(1.0, exponent - fraction_bits)
+
+
+def round_to(value: Fraction, dtype: npt.DTypeLike) -> float:
+    """Round a rational number once to a real dtype, half to even.
+
+    Parameters
+    ----------
+    value : Fraction
+        Any rational number.
+    dtype : NumPy dtype or str
+        float16, bfloat16, float32 or float64.
+
+    Returns
+    -------
+    float
+        The nearest number of the dtype, or an infinity beyond its largest.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from l1_any.testing.exact_sum import round_to
+    >>> round_to(Fraction(2**24 + 1), "float32")
+    16777216.0
+    """
     if not value:
         return 0.0
+    least_exponent, fraction_bits = _FORMATS[real_name(dtype)]
+    sign, value = (-1 if value < 0 else 1), abs(value)
     exponent = value.numerator.bit_length() - value.denominator.bit_length()
     exponent -= value < Fraction(2) ** exponent
-    spacing = Fraction(2) ** (max(exponent, int(info.minexp)) - int(info.nmant))
+    spacing = Fraction(2) ** (max(exponent, least_exponent) - fraction_bits)
     nearest = round(value / spacing) * spacing
-    return float(nearest) if nearest <= Fraction(float(info.max)) else math.inf
+    return sign * (float(nearest) if nearest < Fraction(2) ** (2 - least_exponent) else math.inf)
 
 
-def ulps(value: float, expected: float, dtype: np.dtype[Any]) -> float:
-    """Count the steps of `dtype` from `expected` to `value`: 0 for two NaNs, inf if only one is finite."""
-    if value == expected or (math.isnan(value) and math.isnan(expected)):
-        return 0.0
-    if not (math.isfinite(value) and math.isfinite(expected)):
-        return math.inf
-    return float(abs(_ordinal(value, dtype) - _ordinal(expected, dtype)))
-
-
-def _ordinal(value: float, dtype: np.dtype[Any]) -> int:
-    """Return the position of a float among all floats of `dtype` in ascending order, 0 for both zeros."""
-    with np.errstate(over="ignore"):
-        bits = int(np.asarray(abs(value), dtype).view(f"i{dtype.itemsize}"))
-    return -bits if value < 0 else bits
+def real_name(dtype: npt.DTypeLike) -> str:
+    """Return the name of a real floating dtype; NumPy does not know "bfloat16" before ml_dtypes is imported."""
+    name = "bfloat16" if dtype == "bfloat16" else np.dtype(dtype).name
+    if name not in _FORMATS:
+        raise TypeError(f"`dtype` must be one of {', '.join(_FORMATS)}, got {name}.")
+    return name
