@@ -1,7 +1,6 @@
 """How each array library takes data and waits for a result, and its usual expressions for an L1 norm."""
 
 import importlib
-import importlib.util
 import os
 import warnings
 from collections.abc import Callable
@@ -13,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from l1_any._typing import Array, Device
+from l1_any.testing import BACKENDS, Backend
 
 from .errors import UnavailableError
-from .inputs import named_dtype
 
 Value = Callable[[Array], Array]
 
@@ -27,14 +26,12 @@ class Library:
 
     Attributes
     ----------
-    name, module, extra
-        The name for users, the module to import, and the extra of this package that installs the library.
+    backend
+        Its row in the table of backends: what Python imports, and what pip installs.
     devices
         The available devices, by their names in ``--device``.
     asarray
         Puts a NumPy array on a device, without a copy where possible.
-    to_numpy
-        Converts an array of the library to NumPy.
     wait
         Waits for a result and returns it; a lazy result is computed.
     idioms
@@ -44,45 +41,46 @@ class Library:
     copies
         Whether `asarray` takes memory of the data's size on the host.
     lazy
-        Whether the library works on one part of the data at a time, without temporaries of the data's size.
+        Whether it works on a part of the data at a time, and so needs no temporaries of the data's size.
+    module
+        What is imported for the functions, if not the backend's namespace.
     """
 
-    name: str
-    module: str
-    extra: str
+    backend: Backend
     devices: Callable[[ModuleType], dict[str, Any]]
     asarray: Callable[[ModuleType, npt.NDArray[Any], Any], Any]
-    to_numpy: Callable[[ModuleType, Any], npt.NDArray[Any]]
     idioms: Callable[[ModuleType, str], dict[str, Value]]
     wait: Callable[[ModuleType, Any], Any] = lambda _, result: result
     derivative: Callable[[ModuleType, Value, Any], Any] | None = None
     copies: bool = False
     lazy: bool = False
+    module: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What users call it: the name of its package on PyPI."""
+        return self.backend.package.replace("_", "-")
 
     @property
     def installed(self) -> bool:
-        """Whether Python finds the library; this does not import it."""
-        return importlib.util.find_spec(self._root) is not None
+        """Whether Python finds the library; it is not imported."""
+        return self.backend.installed()
 
     @property
     def install(self) -> str:
-        """The command that installs the library."""
-        return f'pip install "l1_any[{self.extra}]"'
+        """The command that installs it."""
+        return f'pip install "{self.backend.requirement}"'
 
     @property
     def version(self) -> str:
-        """The installed version; this imports the library."""
-        return str(importlib.import_module(self._root).__version__)
-
-    @property
-    def _root(self) -> str:
-        return self.module.partition(".")[0]
+        """The version that is installed; imports the library."""
+        return str(importlib.import_module(self.backend.package).__version__)
 
     def load(self) -> ModuleType:
         """Import the library."""
         # without this, JAX takes most of a GPU's memory, and the other libraries cannot use it
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-        return importlib.import_module(self.module)
+        return importlib.import_module(self.module or self.backend.module)
 
 
 def _refuse(x: npt.NDArray[Any], *names: str, hint: str = "") -> None:
@@ -119,13 +117,6 @@ def _torch_asarray(torch: ModuleType, x: npt.NDArray[Any], device: Device) -> Ar
         if x.dtype.name == "bfloat16":
             return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
         return torch.from_numpy(x).to(device)
-
-
-def _torch_to_numpy(torch: ModuleType, x: Array) -> npt.NDArray[Any]:
-    if x.dtype == torch.bfloat16:
-        bits: npt.NDArray[Any] = x.cpu().view(torch.int16).numpy()
-        return bits.view(named_dtype("bfloat16"))
-    return np.asarray(x.cpu().numpy())
 
 
 def _torch_wait(torch: ModuleType, result: Array) -> Array:
@@ -199,66 +190,50 @@ def _cupy_wait(_: ModuleType, result: Array) -> Array:
     return result
 
 
+_BACKENDS = {backend.name: backend for backend in BACKENDS}
 LIBRARIES = (
     Library(
-        "numpy",
-        module="numpy",
-        extra="cli",
+        _BACKENDS["numpy"],
         devices=lambda _: {"cpu": None},
         asarray=_numpy_asarray,
-        to_numpy=lambda _, x: np.asarray(x),
         idioms=_numpy_idioms,
     ),
     Library(
-        "array-api-strict",
-        module="array_api_strict",
-        extra="cli",
+        _BACKENDS["strict"],
         devices=lambda xp: {"cpu": xp.Device("CPU_DEVICE"), "device1": xp.Device("device1")},
         asarray=_strict_asarray,
-        to_numpy=lambda xp, x: np.asarray(x.to_device(xp.Device("CPU_DEVICE"))),
         idioms=lambda xp, reduce: {f"xp.{reduce}(xp.abs(x))": lambda x: getattr(xp, reduce)(xp.abs(x))},
     ),
     Library(
-        "torch",
-        module="torch",
-        extra="torch",
+        _BACKENDS["torch"],
         devices=_torch_devices,
         asarray=_torch_asarray,
-        to_numpy=_torch_to_numpy,
         idioms=_torch_idioms,
         wait=_torch_wait,
         derivative=_torch_derivative,
     ),
     Library(
-        "jax",
+        _BACKENDS["jax"],
         module="jax",
-        extra="jax",
         devices=_jax_devices,
         asarray=_jax_asarray,
-        to_numpy=lambda _, x: np.asarray(x),
         idioms=_jax_idioms,
         wait=lambda _, result: result.block_until_ready(),
         derivative=lambda jax, value, x: jax.grad(value)(x),
         copies=True,
     ),
     Library(
-        "dask",
-        module="dask.array",
-        extra="dask",
+        _BACKENDS["dask"],
         devices=lambda _: {"cpu": None},
         asarray=_dask_asarray,
-        to_numpy=lambda _, x: np.asarray(x.compute()),
         idioms=lambda _, reduce: {f"abs(x).{reduce}()": lambda x: getattr(abs(x), reduce)()},
         wait=lambda _, result: result.compute(),
         lazy=True,
     ),
     Library(
-        "cupy",
-        module="cupy",
-        extra="cuda12",
+        _BACKENDS["cupy"],
         devices=_cupy_devices,
         asarray=_cupy_asarray,
-        to_numpy=lambda _, x: np.asarray(x.get()),
         idioms=lambda _, reduce: {f"cp.abs(x).{reduce}()": lambda x: getattr(abs(x), reduce)()},
         wait=_cupy_wait,
     ),

@@ -13,6 +13,7 @@ from l1_any.cli import memory
 from l1_any.cli.compare import compare
 from l1_any.cli.errors import CommandError
 from l1_any.cli.libraries import LIBRARIES
+from l1_any.testing import BACKENDS, to_numpy
 
 RNG = np.random.default_rng(0)
 X = -RNG.exponential(size=(40, 256)).astype(np.float32)
@@ -105,7 +106,7 @@ def test_data_on_the_cpu_is_not_copied(reader):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < x.nbytes / 16
-    assert reader.lazy or np.shares_memory(reader.to_numpy(module, y), x)
+    assert reader.lazy or np.shares_memory(to_numpy(y), x)
 
 
 def test_bfloat16_is_compared_where_it_exists():
@@ -199,7 +200,7 @@ def test_an_allocation_that_fails_is_a_note():
 
 
 def test_a_broken_installation_does_not_stop_the_others(monkeypatch):
-    broken = dataclasses.replace(LIBRARIES[0], name="broken", devices=lambda _: {}["driver"])
+    broken = dataclasses.replace(LIBRARIES[0], devices=lambda _: {}["driver"])
     monkeypatch.setattr("l1_any.cli.compare.LIBRARIES", (LIBRARIES[0], broken))
     comparison = compare(X, penalty=l1)
     assert [row.library for row in comparison.agreeing] == ["numpy"]
@@ -226,7 +227,8 @@ def test_choices_that_cannot_be_met():
 
 
 def test_a_library_that_is_missing_is_named_with_its_installation(monkeypatch):
-    missing = dataclasses.replace(LIBRARIES[0], name="nowhere", module="nowhere.at.all", extra="torch")
+    nowhere = dataclasses.replace(BACKENDS[0], module="nowhere.at.all", requirement="l1_any[torch]")
+    missing = dataclasses.replace(LIBRARIES[0], backend=nowhere)
     monkeypatch.setattr("l1_any.cli.compare.LIBRARIES", (LIBRARIES[0], missing))
     assert compare(X, penalty=l1).not_installed == {"nowhere": 'pip install "l1_any[torch]"'}
     with pytest.raises(CommandError, match=r'nowhere is not installed: pip install "l1_any\[torch\]"'):
