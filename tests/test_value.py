@@ -5,15 +5,12 @@ import math
 
 import numpy as np
 import pytest
+import value_laws
 
 import l1_any as l1
-from l1_any.testing import DOUBLE, check_contract, exact_subgradient, exact_value, to_numpy, ulps
+from l1_any.testing import check_contract, exact_subgradient, exact_value, result_dtype, to_numpy, ulps
 
 inf, nan = math.inf, math.nan
-
-
-def result_dtype(dtype):
-    return "float64" if dtype in DOUBLE else "float32"
 
 
 def data(dtype, shape=(3, 5), seed=0):
@@ -24,35 +21,24 @@ def data(dtype, shape=(3, 5), seed=0):
     return x
 
 
-def every_dtype(library):
-    return [(dtype, library.asarray(data(dtype), dtype)) for dtype in library.dtypes]
-
-
 def test_contract_table(library):
-    check_contract(library.xp, device=library.device, dtypes=tuple(d for d in library.dtypes if "float" in d))
+    check_contract(library.xp, device=library.device, dtypes=library.dtypes)
 
 
 @pytest.mark.parametrize("reduce", ["sum", "mean"])
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 1), ()])
 def test_axes(library, axis, keepdims, reduce):
-    for dtype, x in every_dtype(library):
-        v = l1.value(x, axis=axis, keepdims=keepdims, reduce=reduce)
-        exact = exact_value(to_numpy(x), axis=axis, keepdims=keepdims, reduce=reduce)
-        assert v.shape == exact.shape
-        assert v.dtype == getattr(library.xp, result_dtype(dtype))
-        assert type(v) is type(x)
-        assert ulps(to_numpy(v), exact, result_dtype(dtype)) <= (4 if dtype in DOUBLE else library.tolerance)
+    options = {"axis": axis, "keepdims": keepdims, "reduce": reduce}
+    for dtype in library.dtypes:
+        value_laws.value_is_exact(l1.value, library, data(dtype), dtype, **options)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (2, 3, 4)])
 def test_shapes(library, shape):
-    x = library.asarray(data("float32", shape), "float32")
-    v = l1.value(x)
-    assert v.shape == ()
-    assert ulps(to_numpy(v), exact_value(to_numpy(x)), "float32") <= library.tolerance
-    s = l1.subgradient(x)
-    assert s.shape == x.shape
+    x = data("float32", shape)
+    value_laws.value_is_exact(l1.value, library, x)
+    value_laws.subgradient_is_minimal(l1.subgradient, library, x)
 
 
 def test_known_empty_mean_is_an_error(library):
@@ -84,27 +70,18 @@ def test_masked_out_elements_take_no_part(library, bad):
         assert to_numpy(v) == 5
         assert to_numpy(s).tolist() == [2, 0, -1]
         norm = to_numpy(l1.subgradient_norm(x, where=mask, weights=w))
-        result = "float64" if dtype in DOUBLE else "float32"
-        assert ulps(norm, math.sqrt(5), result) <= library.division_error
+        assert ulps(norm, math.sqrt(5), result_dtype(dtype)) <= library.division_error
 
 
-def test_mask_broadcasts_and_n_counts_what_it_selects(library):
-    x = library.asarray(data("float32", (4, 3)), "float32")
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_mask_broadcasts_and_n_counts_what_it_selects(library, axis):
     mask = np.asarray([[True], [False], [True], [False]])
-    for axis in (None, 0, 1):
-        v = l1.value(x, axis=axis, reduce="mean", where=library.bool(mask))
-        exact = exact_value(to_numpy(x), axis=axis, reduce="mean", where=mask)
-        assert ulps(to_numpy(v), exact, "float32") <= library.tolerance
+    value_laws.mean_counts_selected(l1.value, library, data("float32", (4, 3)), mask, axis)
 
 
 @pytest.mark.parametrize("weights", [0, 2, 0.25])
 def test_number_as_weight(library, weights):
-    x = library.asarray(data("float32"), "float32")
-    exact = exact_value(to_numpy(x), weights=weights)
-    assert ulps(to_numpy(l1.value(x, weights=weights)), exact, "float32") <= library.tolerance
-    assert np.array_equal(
-        to_numpy(l1.subgradient(x, weights=weights)), np.sign(to_numpy(x)) * np.float32(weights)
-    )
+    value_laws.weights_multiply(l1.value, l1.subgradient, library, data("float32"), weights)
 
 
 def test_minus_infinity_logprobs(library):
@@ -163,12 +140,7 @@ def test_complex_magnitudes_beyond_the_squares_of_the_dtype(library):
 @pytest.mark.parametrize("n", [1000, 4097, 300_001, 3_000_000])
 def test_equal_elements_the_worst_case_of_naive_sums(library, fill, n):
     for dtype in {"float32", "float64"} & set(library.dtypes):
-        x = np.full(n, fill, dtype)
-        exact = math.fsum(x.tolist())
-        bound = 4 if dtype in DOUBLE else library.tolerance
-        assert ulps(to_numpy(l1.value(library.asarray(x))), exact, dtype) <= bound
-        columns = library.asarray(np.broadcast_to(x[:, None], (n, 2)))
-        assert ulps(to_numpy(l1.value(columns, axis=0)), [exact, exact], dtype) <= bound
+        value_laws.long_equal_elements_are_exact(l1.value, library, n, fill, dtype)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -193,13 +165,10 @@ def test_views_longer_than_a_block(library, view):
         "fortran": lambda a: library.xp.permute_dims(a[:, :, None], (1, 2, 0)),
     }
     y = views[view](library.asarray(x))
-    expected = to_numpy(y)
     for axis in (None, 0, 1):
-        exact = np.sum(np.abs(expected, dtype=np.float64), axis=axis)
-        v, s = l1.value_and_subgradient(y, axis=axis, weights=2.0)
-        assert ulps(to_numpy(v), 2 * exact, "float32") <= library.tolerance + 1  # `exact` itself is rounded
-        assert np.array_equal(to_numpy(s), 2 * np.sign(expected))
-        assert np.array_equal(to_numpy(l1.subgradient(y, axis=axis, weights=2.0)), 2 * np.sign(expected))
+        value_laws.long_arrays_are_exact(l1.value_and_subgradient, library, y, axis=axis, weights=2.0)
+        s = l1.subgradient(y, axis=axis, weights=2.0)
+        assert np.array_equal(to_numpy(s), 2 * np.sign(to_numpy(y)))
 
 
 def test_masks_and_weights_longer_than_a_block(library):
@@ -207,26 +176,17 @@ def test_masks_and_weights_longer_than_a_block(library):
     x = rng.standard_normal((600, 1000)).astype(np.float32)
     mask, w = rng.random((600, 1)) < 0.5, rng.random(1000).astype(np.float32)
     x[~mask[:, 0], 3] = nan
-    with np.errstate(invalid="ignore"):
-        terms = np.where(mask, np.abs(x.astype(float)) * w, 0)
-    args = {"where": library.bool(mask), "weights": library.asarray(w)}
     for axis in (None, 0, 1):
-        v, s = l1.value_and_subgradient(library.asarray(x), axis=axis, reduce="mean", **args)
-        n = np.broadcast_to(mask, x.shape).sum(axis=axis, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            exact = terms.sum(axis=axis, keepdims=True) / n
-        assert ulps(to_numpy(v), exact, "float32") <= library.tolerance + 1
-        expected = np.where(mask, np.sign(x) * w / np.maximum(n, 1), 0)
-        assert np.allclose(to_numpy(s), expected, rtol=3e-7, atol=0)
+        options = {"axis": axis, "reduce": "mean", "where": mask, "weights": w}
+        value_laws.long_arrays_are_exact(l1.value_and_subgradient, library, library.asarray(x), **options)
 
 
 def test_input_stays_untouched(library):
-    values = np.asarray([[1.0, -0.0, nan], [inf, -2.0, 0.5]], np.float32)
-    x = library.asarray(values.copy())
-    mask = library.bool(np.isfinite(values))
-    l1.value_and_subgradient(x, where=mask, weights=library.asarray(np.ones(3, np.float32)))
-    l1.subgradient_norm(x)
-    assert to_numpy(x).tobytes() == values.tobytes()
+    x = np.asarray([[1.0, -0.0, nan], [inf, -2.0, 0.5]], np.float32)
+    options = {"where": np.isfinite(x), "weights": np.ones(3, np.float32)}
+    value_laws.input_is_untouched(l1.value_and_subgradient, library, x, **options)
+    for function in (l1.value, l1.subgradient, l1.value_and_subgradient, l1.subgradient_norm):
+        value_laws.input_is_untouched(function, library, x)
 
 
 @pytest.mark.only("numpy")

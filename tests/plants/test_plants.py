@@ -1,134 +1,175 @@
-"""Tests of the tests: wrong implementations, each of which the suite must catch."""
+"""Values and subgradients that are planted wrong: the laws must not hold for them."""
 
-import os
-import pathlib
-import subprocess
-import sys
-import textwrap
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import value_laws
 
-TESTS = pathlib.Path(__file__).parents[1]
-PLANTS = {
-    "s(0) = 1": (
-        "test_value.py",
-        """
-        _formula.sign = lambda x, *, xp: xp.where(x >= 0, xp.ones_like(x), -xp.ones_like(x))
-        """,
-    ),
-    "0 at NaN": (
-        "test_value.py",
-        """
-        keep = _array.sign
-        _array.sign = lambda x, xp: keep(xp.where(xp.isnan(x), xp.zeros_like(x), x), xp)
-        """,
-    ),
-    "multiply by the mask": (
-        "test_value.py",
-        """
-        _formula.selected = lambda x, where, *, xp: x if where is None else x * xp.astype(where, x.dtype)
-        """,
-    ),
-    "a float32 sum": (
-        "test_value.py",
-        """
-        _array.accumulator_dtype = lambda x, xp: xp.float32
-        _array.summation = lambda x, axes, dtype, xp: "library"
-        """,
-    ),
-    "first array only": (
-        "properties/test_laws.py",
-        """
-        keep = _reduce.value
-        _reduce.value = lambda leaves, **options: keep(leaves[:1], **options)
-        """,
-    ),
-    "n counts every element": (
-        "test_value.py",
-        """
-        _mean.count = lambda leaves, axes, *, xp: float(
-            sum(_array.extent(leaf.x, _blocks.named_axes(leaf.x, axes)) for leaf in leaves)
-        )
-        """,
-    ),
-    "the last of each block is lost": (
-        "test_value.py",
-        """
-        keep = _blocks._fold
+import l1_any as l1
 
-        def fold(kernel, arrays, *rest, **options):
-            return keep(kernel, tuple(a if a is None else a[: len(a) - 1] for a in arrays), *rest, **options)
-
-        _blocks._fold = fold
-        """,
-    ),
-    "weights ignored by the subgradient": (
-        "properties/test_laws.py",
-        """
-        keep = _formula.scaled_signs
-
-        def without_weights(x, where, weights, scale, *, xp):
-            return keep(x, where, None, scale, xp=xp)
-
-        _formula.scaled_signs = without_weights
-        _penalty.Magnitude.gradient = staticmethod(without_weights)
-        """,
-    ),
-    "writes to its input": (
-        "test_value.py",
-        """
-        keep = _formula.magnitudes
-
-        def magnitudes(x, where, weights, *, xp):
-            x[...] = xp.abs(x)
-            return keep(x, where, weights, xp=xp)
-
-        _reduce._SUM_OF_MAGNITUDES = _formula.sum_of(magnitudes)
-        """,
-    ),
-}
-"""The tests that must notice, and what is changed in the package."""
-
-
-def run(where, plant, tmp_path):
-    code = "from l1_any import _array, _blocks, _formula, _mean, _penalty, _reduce\n"
-    (tmp_path / "planted.py").write_text(code + textwrap.dedent(plant))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "--backend",
-        "numpy",
-        "-p",
-        "planted",
-        "-p",
-        "no:cacheprovider",
-    ]
-    path = os.pathsep.join([str(tmp_path), str(TESTS.parent)])
-    environment = {**os.environ, "PYTHONPATH": path, "L1_ANY_EXAMPLES": "20"}
-    return subprocess.run(
-        [*command, str(TESTS / where)],
-        cwd=TESTS.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
+X = np.asarray([[-3.0, 0.25, -0.5, 2.0], [0.25, -4.0, 1.0, 0.0]], np.float32)
+SPECIAL = np.asarray([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5], np.float32)
+MASK = np.asarray([[True, False, True, False], [False, True, False, True]])
+WEIGHTS = np.asarray([[0.5, 1.0, 2.0, 1.0], [2.0, 0.5, 1.0, 4.0]], np.float32)
+LONG = np.random.default_rng(0).standard_normal(600_000).astype(np.float32)
+BLOCK = 2**16
 
 pytestmark = pytest.mark.only("numpy")
 
 
-@pytest.mark.parametrize("name", PLANTS)
-def test_the_suite_catches(name, tmp_path):
-    done = run(*PLANTS[name], tmp_path)
-    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "failed" in done.stdout
+def mask_by_product(x, *, where=None):
+    return l1.value_and_subgradient(x if where is None else x * where)
 
 
-def test_the_suite_passes_without_a_plant(tmp_path):
-    for where in ("test_value.py", "properties/test_laws.py"):
-        done = run(where, "", tmp_path)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+def one_at_zero(x, **options):
+    return np.where(x == 0, np.float32(1), l1.subgradient(x, **options))
+
+
+def zero_at_nan(x, **options):
+    return l1.subgradient(np.where(np.isnan(x), np.float32(0), x), **options)
+
+
+def sum_in_float32(x, *, axis=None):
+    return np.asarray(np.cumsum(np.abs(x), axis=axis, dtype=np.float32)[-1])
+
+
+def count_of_every_element(x, *, axis=None, reduce="sum", where=None):
+    n = x.size if axis is None else x.shape[axis]
+    return l1.value(x, axis=axis, where=where) / np.float32(n if reduce == "mean" else 1)
+
+
+def last_of_each_block_lost(x):
+    kept = np.arange(x.size) % BLOCK != BLOCK - 1
+    return l1.value(x, where=kept), l1.subgradient(x, where=kept)
+
+
+def subgradient_without_weights(x, *, weights=None):
+    del weights
+    return l1.subgradient(x)
+
+
+def both_without_weights(x, *, weights=None):
+    return l1.value(x, weights=weights), l1.subgradient(x)
+
+
+def value_that_writes_to_its_input(x):
+    np.abs(x, out=x)
+    return l1.value(x)
+
+
+def value_that_writes_to_its_weights(x, *, weights=None):
+    result = l1.value(x, weights=weights)
+    weights /= np.sum(weights)
+    return result
+
+
+def first_array(x):
+    return next(first_array(each) for each in (x.values() if isinstance(x, dict) else x)) if is_tree(x) else x
+
+
+def is_tree(x):
+    return isinstance(x, dict | list | tuple)
+
+
+def on_first_array(function):
+    """Give a function that takes the first array of a pytree for all of it."""
+
+    def planted(x, *, where=None, **options):
+        return function(first_array(x), where=first_array(where), **options)
+
+    return planted
+
+
+def value_and_subgradient_of_the_first_array(x, **options):
+    return on_first_array(l1.value)(x, **options), l1.subgradient(x, **options)
+
+
+def structures(**functions):
+    """Give the package's functions with some replaced by wrong ones."""
+    names = ("value", "value_and_subgradient", "subgradient_norm")
+    return SimpleNamespace(**({name: getattr(l1, name) for name in names} | functions))
+
+
+def test_a_mask_that_multiplies(library):
+    x = X.copy()
+    x[0, 1], x[1, 0] = np.inf, np.nan
+    value_laws.mask_excludes(l1.value_and_subgradient, library, x, MASK)
+    with pytest.raises(AssertionError), np.errstate(invalid="ignore"):
+        value_laws.mask_excludes(mask_by_product, library, x, MASK)
+
+
+@pytest.mark.parametrize("subgradient", [one_at_zero, zero_at_nan])
+def test_another_subgradient(library, subgradient):
+    value_laws.subgradient_is_minimal(l1.subgradient, library, SPECIAL)
+    with pytest.raises(AssertionError):
+        value_laws.subgradient_is_minimal(subgradient, library, SPECIAL)
+
+
+def test_a_float32_sum(library):
+    law = value_laws.long_equal_elements_are_exact
+    law(l1.value, library, 300_001, 0.1, "float32")
+    with pytest.raises(AssertionError):
+        law(sum_in_float32, library, 300_001, 0.1, "float32")
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_a_mean_of_every_element(library, axis):
+    value_laws.mean_counts_selected(l1.value, library, X, MASK, axis)
+    with pytest.raises(AssertionError):
+        value_laws.mean_counts_selected(count_of_every_element, library, X, MASK, axis)
+
+
+def test_a_lost_element_of_each_block(library):
+    x = library.asarray(LONG)
+    value_laws.long_arrays_are_exact(l1.value_and_subgradient, library, x)
+    with pytest.raises(AssertionError):
+        value_laws.long_arrays_are_exact(last_of_each_block_lost, library, x)
+
+
+def test_weights_that_the_subgradient_ignores(library):
+    value_laws.weights_multiply(l1.value, l1.subgradient, library, X, WEIGHTS)
+    with pytest.raises(AssertionError):
+        value_laws.weights_multiply(l1.value, subgradient_without_weights, library, X, WEIGHTS)
+    value_laws.inner_product_is_the_value(l1.value_and_subgradient, library, X, weights=WEIGHTS)
+    with pytest.raises(AssertionError):
+        value_laws.inner_product_is_the_value(both_without_weights, library, X, weights=WEIGHTS)
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"value_and_subgradient": value_and_subgradient_of_the_first_array},
+        {"value": on_first_array(l1.value)},
+        {"subgradient_norm": on_first_array(l1.subgradient_norm)},
+    ],
+    ids=["both", "value", "norm"],
+)
+def test_the_first_array_of_a_structure(library, planted, reduce):
+    x = X[0]
+    for mask in (None, MASK[0]):
+        value_laws.structures_are_one_vector(l1, library, x, 2, mask=mask, reduce=reduce)
+        with pytest.raises(AssertionError):
+            value_laws.structures_are_one_vector(
+                structures(**planted), library, x, 2, mask=mask, reduce=reduce
+            )
+
+
+def test_a_call_that_writes_to_its_arguments(library):
+    value_laws.input_is_untouched(l1.value, library, X, weights=WEIGHTS)
+    with pytest.raises(AssertionError):
+        value_laws.input_is_untouched(value_that_writes_to_its_input, library, X)
+    with pytest.raises(AssertionError):
+        value_laws.input_is_untouched(value_that_writes_to_its_weights, library, X, weights=WEIGHTS)
+
+
+def test_a_second_call_that_differs(library):
+    calls = []
+
+    def value_that_remembers(x):
+        calls.append(x)
+        return l1.value(x) * np.float32(len(calls))
+
+    with pytest.raises(AssertionError):
+        value_laws.input_is_untouched(value_that_remembers, library, X)

@@ -5,10 +5,11 @@ import math
 import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
+import value_laws
 from hypothesis import given
 
 import l1_any as l1
-from l1_any.testing import DOUBLE, exact_subgradient, exact_subgradient_norm, exact_value, to_numpy, ulps
+from l1_any.testing import exact_subgradient_norm, result_dtype, to_numpy
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 numbers = st.floats(-1e4, 1e4, width=32).filter(lambda v: v == 0 or abs(v) > 1e-4)
@@ -20,22 +21,8 @@ def arrays(elements=numbers, shape=shapes):
     return hnp.arrays(np.float64, shape, elements=elements)
 
 
-def cast(library, dtype, x):
-    """The array in the library, and what the rounding to its dtype left of it in NumPy."""
-    y = library.asarray(x, dtype)
-    return y, np.asarray(to_numpy(y), complex if dtype.startswith("complex") else float)
-
-
-def bound(library, dtype):
-    return 4 if dtype in DOUBLE else library.tolerance
-
-
 def real(library):
     return [dtype for dtype in library.dtypes if "complex" not in dtype]
-
-
-def out_dtype(dtype):
-    return "float64" if dtype in DOUBLE else "float32"
 
 
 @st.composite
@@ -48,11 +35,6 @@ def masked(draw, elements=numbers):
     return x, mask, weights
 
 
-def options(library, mask, weights):
-    weights = library.asarray(weights) if isinstance(weights, np.ndarray) else weights
-    return {"where": None if mask is None else library.bool(mask), "weights": weights}
-
-
 class TestValueIsTheOracles:
     @given(case=masked(), reduce=st.sampled_from(["sum", "mean"]))
     def test_value(self, library, case, reduce):
@@ -60,10 +42,8 @@ class TestValueIsTheOracles:
         if reduce == "mean" and x.size == 0:
             return
         for dtype in real(library):
-            y, rounded = cast(library, dtype, x)
-            v = l1.value(y, reduce=reduce, **options(library, mask, weights))
-            exact = exact_value(rounded, reduce=reduce, where=mask, weights=weights)
-            assert ulps(to_numpy(v), exact, out_dtype(dtype)) <= bound(library, dtype)
+            options = {"reduce": reduce, "where": mask, "weights": weights}
+            value_laws.value_is_exact(l1.value, library, x, dtype, **options)
 
     @given(case=masked(numbers | special), reduce=st.sampled_from(["sum", "mean"]))
     def test_subgradient(self, library, case, reduce):
@@ -71,12 +51,8 @@ class TestValueIsTheOracles:
         if reduce == "mean" and x.size == 0:
             return
         for dtype in real(library):
-            y, rounded = cast(library, dtype, x)
-            s = l1.subgradient(y, reduce=reduce, **options(library, mask, weights))
-            exact = exact_subgradient(rounded, reduce=reduce, where=mask, weights=weights)
-            eps = float(np.finfo(out_dtype(dtype)).eps) if dtype not in ("float16", "bfloat16") else 2.0**-7
-            tiny = 6e-8 if dtype == "float16" else 0
-            assert np.allclose(to_numpy(s), exact, rtol=4 * eps, atol=tiny, equal_nan=True)
+            options = {"reduce": reduce, "where": mask, "weights": weights}
+            value_laws.subgradient_is_minimal(l1.subgradient, library, x, dtype, **options)
 
     @given(case=masked(), reduce=st.sampled_from(["sum", "mean"]))
     def test_norm(self, library, case, reduce):
@@ -85,8 +61,9 @@ class TestValueIsTheOracles:
             x.size == 0 or (mask is not None and not np.broadcast_to(mask, x.shape).any())
         ):
             return
-        y, rounded = cast(library, "float32", x)
-        norm = l1.subgradient_norm(y, reduce=reduce, **options(library, mask, weights))
+        y, rounded = value_laws.cast(library, "float32", x)
+        given = value_laws.in_library(library, where=mask, weights=weights)
+        norm = l1.subgradient_norm(y, reduce=reduce, **given)
         exact = exact_subgradient_norm(rounded, reduce=reduce, where=mask, weights=weights)
         assert math.isclose(to_numpy(norm), exact, rel_tol=1e-6)
 
@@ -94,11 +71,8 @@ class TestValueIsTheOracles:
     def test_complex(self, library, parts):
         z = parts + 1j * parts[::-1]
         for dtype in set(library.dtypes) & {"complex64", "complex128"}:
-            y, rounded = cast(library, dtype, z)
-            assert ulps(to_numpy(l1.value(y)), exact_value(rounded), out_dtype(dtype)) <= bound(
-                library, dtype
-            )
-            assert np.allclose(to_numpy(l1.subgradient(y)), exact_subgradient(rounded), rtol=1e-5, atol=1e-6)
+            value_laws.value_is_exact(l1.value, library, z, dtype)
+            value_laws.subgradient_is_minimal(l1.subgradient, library, z, dtype)
 
 
 class TestSubgradientInequality:
@@ -122,10 +96,8 @@ class TestInnerProductIdentity:
     @given(case=masked())
     def test_identity(self, library, case):
         x, mask, weights = case
-        y, rounded = cast(library, "float32", x)
-        v, s = l1.value_and_subgradient(y, **options(library, mask, weights))
-        product = math.fsum((rounded * to_numpy(s).astype(float)).ravel().tolist())
-        assert math.isclose(to_numpy(v), product, rel_tol=1e-5, abs_tol=1e-30)
+        both = l1.value_and_subgradient
+        value_laws.inner_product_is_the_value(both, library, x, where=mask, weights=weights)
 
 
 class TestNorm:
@@ -157,24 +129,8 @@ class TestStructures:
         x=arrays(shape=st.integers(1, 40)), cut=st.integers(0, 40), reduce=st.sampled_from(["sum", "mean"])
     )
     def test_split(self, library, x, cut, reduce):
-        whole, cut = library.asarray(x, "float32"), min(cut, x.size)
-        parts = {"a": whole[:cut], "b": [(whole[cut:],)]}
-        mask = library.bool(x > 0)
-        for where in (None, mask):
-            split = None if where is None else {"a": where[:cut], "b": [(where[cut:],)]}
-            v, s = l1.value_and_subgradient(parts, reduce=reduce, where=split, weights=0.5)
-            expected, s_expected = l1.value_and_subgradient(whole, reduce=reduce, where=where, weights=0.5)
-            assert ulps(to_numpy(v), to_numpy(expected), "float32") <= bound(library, "float32")
-            joined = np.concatenate([to_numpy(s["a"]), to_numpy(s["b"][0][0])])
-            assert ulps(joined, to_numpy(s_expected), "float32") <= library.division_error
-            alone = l1.value(parts, reduce=reduce, where=split, weights=0.5)
-            assert np.array_equal(to_numpy(alone), to_numpy(v), equal_nan=True)
-            norm = l1.subgradient_norm(parts, reduce=reduce, where=split)
-            assert np.allclose(
-                to_numpy(norm),
-                to_numpy(l1.subgradient_norm(whole, reduce=reduce, where=where)),
-                equal_nan=True,
-            )
+        for mask in (None, x > 0):
+            value_laws.structures_are_one_vector(l1, library, x, min(cut, x.size), mask=mask, reduce=reduce)
 
 
 class TestMaskIsSelection:
@@ -183,12 +139,14 @@ class TestMaskIsSelection:
     @given(x=arrays(numbers | special), data=st.data())
     def test_selection(self, library, x, data):
         mask = data.draw(hnp.arrays(bool, x.shape))
-        y, m = library.asarray(x, "float32"), library.bool(mask)
-        left = library.asarray(x[mask], "float32")
-        v, s = l1.value_and_subgradient(y, where=m)
-        assert ulps(to_numpy(v), to_numpy(l1.value(left)), "float32") <= bound(library, "float32")
-        assert np.array_equal(to_numpy(s)[mask], to_numpy(l1.subgradient(left)), equal_nan=True)
-        assert np.all(to_numpy(s)[~mask] == 0)
+        value_laws.mask_excludes(l1.value_and_subgradient, library, x, mask)
+
+
+class TestWeightsMultiply:
+    @given(x=arrays(), data=st.data())
+    def test_weights(self, library, x, data):
+        weights = data.draw(hnp.arrays(np.float32, x.shape, elements=multipliers))
+        value_laws.weights_multiply(l1.value, l1.subgradient, library, x, weights)
 
 
 class TestPlaceIsKept:
@@ -204,7 +162,7 @@ class TestPlaceIsKept:
             norm = l1.subgradient_norm(y, reduce=reduce)
             assert type(v) is type(s) is type(norm) is type(y)
             assert s.dtype == y.dtype
-            assert v.dtype == norm.dtype == library.asarray(0, out_dtype(dtype)).dtype
+            assert v.dtype == norm.dtype == library.asarray(0, result_dtype(dtype)).dtype
             assert getattr(v, "device", None) == getattr(s, "device", None) == getattr(y, "device", None)
             assert s.shape == y.shape
             assert v.shape == norm.shape == ()
@@ -216,7 +174,7 @@ class TestEveryWayGivesTheSame:
     @given(case=masked())
     def test_value_and_subgradient(self, library, case):
         x, mask, weights = case
-        y, kw = library.asarray(x, "float32"), options(library, mask, weights)
+        y, kw = library.asarray(x, "float32"), value_laws.in_library(library, where=mask, weights=weights)
         v, s = l1.value_and_subgradient(y, **kw)
         assert to_numpy(v) == to_numpy(l1.value(y, **kw))
         assert np.array_equal(to_numpy(s), to_numpy(l1.subgradient(y, **kw)))
