@@ -7,12 +7,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._optax import proximal_l1
-    from ._torch import ProximalL1
+    from .optax import proximal_l1
+    from .torch import ProximalL1
 
 __all__ = ["ProximalL1", "proximal_l1"]
 
-_MODULES = {"ProximalL1": "._torch", "proximal_l1": "._optax"}
+_MODULES = {"ProximalL1": ".torch", "proximal_l1": ".optax"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,9 @@
 """A run that is resumed from a checkpoint is bit for bit the run that was never stopped."""
 
 import copy
+import importlib
 import io
+import pickle
 
 import pytest
 import torch
@@ -98,3 +100,20 @@ def test_deep_copy_goes_on_by_itself():
     assert not any(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
     assert optimizer.param_groups[0]["strength_step"] == 6
     assert run[1].param_groups[0]["strength_step"] == 5
+
+
+def test_whole_optimizer_is_saved_under_its_public_module(tmp_path):
+    run = make_run(torch.optim.AdamW)
+    train(run, range(5))
+    assert type(run[1]).__module__ == "l1_any.optim.torch"
+    assert importlib.import_module("l1_any.optim.torch").ProximalL1 is l1.optim.ProximalL1
+    assert pickle.loads(pickle.dumps(l1.optim.ProximalL1)) is l1.optim.ProximalL1  # noqa: S301
+    torch.save(run[:2], tmp_path / "run.pt")
+    model, optimizer = torch.load(tmp_path / "run.pt", weights_only=False)
+    for net, opt in (run[:2], (model, optimizer)):
+        for p in net.parameters():
+            p.grad = torch.ones_like(p)
+        opt.step()
+    for p, q in zip(run[0].parameters(), model.parameters(), strict=True):
+        assert torch.equal(p, q)
+    assert optimizer.sparsity()[0] == run[1].sparsity()[0]

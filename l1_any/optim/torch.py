@@ -1,6 +1,5 @@
 """The proximal step around any torch optimizer."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from l1_any.proximal import prox
 
 from ._exclusion import Exclusion, check_patterns, is_excluded
 from ._group_axis import as_ints, check_axes
+from ._tensors import local_part, memory_place, whole
 
 Schedule = Callable[[int], float]
 
@@ -252,7 +252,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             for p in group["params"]:
                 if p.grad is None or p not in self._thresholded:
                     continue
-                place = _place(_local(p))
+                place = memory_place(local_part(p))
                 if place not in seen:
                     seen.add(place)
                     _threshold(p, step, group["group_axis"])
@@ -260,7 +260,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     def _share_of_zeros(self, group: dict[str, Any]) -> float:
         parameters = [p.detach() for p in group["params"] if p in self._thresholded]
         total = sum(p.numel() for p in parameters)
-        zeros = sum(int(_whole((p == 0).sum())) for p in parameters)
+        zeros = sum(int(whole((p == 0).sum())) for p in parameters)
         return zeros / total if total else float("nan")
 
 
@@ -274,36 +274,11 @@ def _strength(group: dict[str, Any], schedule: Schedule | None, index: int) -> f
     return _checks.number(strength, f"param_groups[{index}]['strength']")
 
 
-def _place(p: torch.Tensor) -> tuple[Any, ...]:
-    """Return what tells in which elements of memory a tensor lies, whatever its shape and the order of its axes."""
-    dims = sorted((stride, n) for stride, n in zip(p.stride(), p.shape, strict=True) if n > 1)
-    runs: list[tuple[int, int]] = []
-    for stride, n in dims:  # neighbours first
-        if runs and runs[-1][0] * runs[-1][1] == stride:
-            runs[-1] = (runs[-1][0], runs[-1][1] * n)
-        else:
-            runs.append((stride, n))
-    return p.data_ptr() or id(p), *runs
-
-
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
     if isinstance(step, torch.Tensor):  # a learning rate may be one, also with one dimension and on the CPU
         step = step.reshape(()).to(p.device)
     if axis is None:
-        local = _local(p)
+        local = local_part(p)
         local.copy_(prox(local, step))
     else:
         p.copy_(prox_group(p, step, axis=axis))
-
-
-def _is_distributed(p: torch.Tensor) -> bool:
-    module = sys.modules.get("torch.distributed.tensor")
-    return module is not None and isinstance(p, module.DTensor)
-
-
-def _local(p: torch.Tensor) -> torch.Tensor:
-    return p.to_local() if _is_distributed(p) else p
-
-
-def _whole(p: torch.Tensor) -> torch.Tensor:
-    return p.full_tensor() if _is_distributed(p) else p
