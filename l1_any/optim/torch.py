@@ -1,6 +1,6 @@
 """The proximal step around any torch optimizer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,11 +11,9 @@ from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
 from l1_any.proximal import prox
 
-from ._exclusion import Exclusion, check_patterns, is_excluded
-from ._group_axis import as_ints, check_axes
+from ._exclusion import Exclusion, check_patterns
+from ._param_groups import AdmittedGroup, Schedule, admitted
 from ._tensors import local_part, memory_place, whole
-
-Schedule = Callable[[int], float]
 
 _STATE_DICT_HOOKS = (
     "_optimizer_state_dict_pre_hooks",
@@ -23,7 +21,6 @@ _STATE_DICT_HOOKS = (
     "_optimizer_load_state_dict_pre_hooks",
     "_optimizer_load_state_dict_post_hooks",
 )
-_GROUP_KEYS = ("strength", "strength_step", "group_axis")
 
 
 class ProximalL1(Optimizer):  # type: ignore[misc]
@@ -78,6 +75,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     It is a `torch.optim.Optimizer`: schedulers, ``torch.amp.GradScaler`` (a step that it skips has no
     threshold), closures and hooks take it for one. ``state_dict`` is that of the inner optimizer, with
     strengths and steps in its groups: either loads what the other saved. Schedules themselves are not saved.
+    Groups and parameters that are added, removed, reordered or replaced in the inner optimizer itself are
+    looked at before each step: what is new gets the strength, axes and exclusion that are given here.
     Hooks for all optimizers (`torch.optim.optimizer.register_optimizer_step_post_hook`) see both of them.
 
     Examples
@@ -95,6 +94,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     >>> opt.sparsity()
     [0.95]
     """
+
+    _admitted: list[AdmittedGroup]
 
     def __init__(
         self,
@@ -118,14 +119,15 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
                 "inner_optimizer": inner_optimizer,
                 "_group_defaults": {"strength": strength, "group_axis": group_axis},
                 "_exclude": exclude,
-                "_schedules": [],
-                "_thresholded": set(),
+                "_admitted": [],
             }
         )
-        self._admit(self.param_groups)
+        names = [name for group in self.param_groups for name in group.get("param_names", ())]
+        check_patterns(exclude, names)
+        self._groups()
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("inner_optimizer", "_group_defaults", "_exclude", "_schedules", "_thresholded")
+        names = ("inner_optimizer", "_group_defaults", "_exclude", "_admitted")
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -165,17 +167,18 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            A group's ``"strength"`` is not a finite number >= 0.
+            A group's ``"strength"`` is not a finite number >= 0, or a group that the inner optimizer got by
+            itself is one that `ProximalL1` would refuse. No step is taken then.
         """
         # GradScaler calls an optimizer with `_step_supports_amp_scaling` even for a step to skip. This one never
         # has it, whatever the inner one has, so that a skipped step has no threshold.
+        groups = self._groups()
         strengths = [
-            _strength(group, schedule, index)  # or no step at all
-            for index, (group, schedule) in enumerate(zip(self.param_groups, self._schedules, strict=True))
-        ]
+            group.strength(index) for index, group in enumerate(groups)
+        ]  # or an error before the step
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
-            self._threshold(strengths)
+            _threshold_all(groups, strengths)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
@@ -184,24 +187,30 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group to the inner optimizer; its own ``"strength"`` and ``"group_axis"`` are kept."""
+        self._groups()
         self.inner_optimizer.add_param_group(param_group)
         try:
-            self._admit(self.param_groups[-1:], steps=self.param_groups[0]["strength_step"])
+            self._groups()
         except BaseException:
             self.param_groups.pop()
             raise
 
     def state_dict(self) -> dict[str, Any]:
         """Return the inner optimizer's state, with strengths and steps in its groups."""
+        self._groups()
         return self.inner_optimizer.state_dict()  # type: ignore[no-any-return]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what `state_dict` returned, or a state of the inner optimizer, which changes no strength."""
-        before = [{key: group[key] for key in _GROUP_KEYS} for group in self.param_groups]
-        self.inner_optimizer.load_state_dict(state_dict)
-        for group, own in zip(self.param_groups, before, strict=True):
-            for key, value in own.items():
-                group.setdefault(key, value)
+        self._groups()
+        inner = self.inner_optimizer
+        before = inner.state, inner.param_groups
+        inner.load_state_dict(state_dict)
+        try:
+            self._groups()
+        except BaseException:
+            inner.state, inner.param_groups = before
+            raise
 
     def sparsity(self) -> list[float]:
         """Return the share of exact zeros in each group, among the parameters that are thresholded.
@@ -212,66 +221,30 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             One for each of ``param_groups``; NaN where nothing is thresholded. Waits for the device, and
             for the other processes of a ``DTensor``, which all must call it.
         """
-        return [self._share_of_zeros(group) for group in self.param_groups]
+        return [_share_of_zeros(group) for group in self._groups()]
 
-    def _admit(self, groups: Sequence[dict[str, Any]], steps: int = 0) -> None:
-        """Give the last groups what they need, and note which parameters to threshold: all of it, or nothing."""
-        first = len(self.param_groups) - len(groups)
-        settings, schedules, thresholded = [], [], set()
-        for index, group in enumerate(groups, first):
-            defaults = self._group_defaults | {"strength_step": steps}
-            own = {key: group.get(key, value) for key, value in defaults.items()}
-            if "lr" not in group:
-                raise ValueError(f"`inner_optimizer` must have a learning rate, got none in group {index}.")
-            schedule = own["strength"] if callable(own["strength"]) else None
-            own["strength"] = _strength(own, schedule, index)
-            own["group_axis"] = as_ints(own["group_axis"])
-            for name, p in _named(group):
-                if not is_excluded(self._exclude, name, p):
-                    which = "a parameter" if name is None else f"`{name}`"
-                    check_axes(own["group_axis"], p.shape, which, "`exclude`")
-                    thresholded.add(p)
-            settings.append(own)
-            schedules.append(schedule)
-        check_patterns(
-            self._exclude, [name for group in self.param_groups for name in group.get("param_names", ())]
-        )
-        for group, own in zip(groups, settings, strict=True):
-            group.update(own)
-        self._schedules.extend(schedules)
-        self._thresholded.update(thresholded)
+    def _groups(self) -> list[AdmittedGroup]:
+        """Return the groups as they are now; those that came to the inner optimizer by itself are admitted."""
+        self._admitted = admitted(self.param_groups, self._admitted, self._group_defaults, self._exclude)
+        return self._admitted
 
-    def _threshold(self, strengths: Sequence[float]) -> None:
-        seen = set()
-        for group, strength in zip(self.param_groups, strengths, strict=True):
-            group["strength"] = strength
-            group["strength_step"] += 1
-            if strength == 0:
+
+def _threshold_all(groups: Sequence[AdmittedGroup], strengths: Sequence[float]) -> None:
+    seen = set()
+    for admitted_group, strength in zip(groups, strengths, strict=True):
+        group = admitted_group.group
+        group["strength"] = strength
+        group["strength_step"] += 1
+        if strength == 0:
+            continue
+        step = group["lr"] * strength
+        for p in group["params"]:
+            if p.grad is None or p not in admitted_group.thresholded:
                 continue
-            step = group["lr"] * strength
-            for p in group["params"]:
-                if p.grad is None or p not in self._thresholded:
-                    continue
-                place = memory_place(local_part(p))
-                if place not in seen:
-                    seen.add(place)
-                    _threshold(p, step, group["group_axis"])
-
-    def _share_of_zeros(self, group: dict[str, Any]) -> float:
-        parameters = [p.detach() for p in group["params"] if p in self._thresholded]
-        total = sum(p.numel() for p in parameters)
-        zeros = sum(int(whole((p == 0).sum())) for p in parameters)
-        return zeros / total if total else float("nan")
-
-
-def _named(group: dict[str, Any]) -> Iterator[tuple[str | None, torch.Tensor]]:
-    names = group.get("param_names", [None] * len(group["params"]))
-    return zip(names, group["params"], strict=True)
-
-
-def _strength(group: dict[str, Any], schedule: Schedule | None, index: int) -> float:
-    strength = group["strength"] if schedule is None else schedule(group["strength_step"])
-    return _checks.number(strength, f"param_groups[{index}]['strength']")
+            place = memory_place(local_part(p))
+            if place not in seen:
+                seen.add(place)
+                _threshold(p, step, group["group_axis"])
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
@@ -282,3 +255,10 @@ def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
         local.copy_(prox(local, step))
     else:
         p.copy_(prox_group(p, step, axis=axis))
+
+
+def _share_of_zeros(group: AdmittedGroup) -> float:
+    parameters = [p.detach() for p in group.params if p in group.thresholded]
+    total = sum(p.numel() for p in parameters)
+    zeros = sum(int(whole((p == 0).sum())) for p in parameters)
+    return zeros / total if total else float("nan")
