@@ -22,6 +22,11 @@ class CupyOps(ArrayOps):
         del around, x, others
         return self.sibling(State.PLAIN, "float64", "cuda")
 
+    def accumulator_of(self, x: Array) -> str:
+        """Name float64."""
+        del x
+        return "float64"
+
     def sign(self, x: Array) -> Array:
         """Return the sign with NaN at NaN, where CuPy gives 0."""
         return self.xp.where(self.xp.isnan(x), x, sys.modules["cupy"].sign(x))

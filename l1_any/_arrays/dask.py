@@ -25,6 +25,11 @@ class DaskOps(ArrayOps):
         del around, x, others
         return self
 
+    def accumulator_of(self, x: Array) -> str:
+        """Name float64."""
+        del x
+        return "float64"
+
     def device(self, x: Array) -> Device:
         """Return the one device that Dask knows."""
         del x

@@ -39,7 +39,12 @@ class JaxOps(ArrayOps):
                 break
             if isinstance(a, jax.Array) and len(a.devices()) > 1:
                 state = State.SHARDED
-        return self.sibling(state, "float64" if jax.config.jax_enable_x64 else "float32")
+        return self.sibling(state, self.accumulator_of(x))
+
+    def accumulator_of(self, x: Array) -> str:
+        """Name float64 if JAX has it now."""
+        del x
+        return "float64" if jax.config.jax_enable_x64 else "float32"
 
     def device(self, x: Array) -> Device:
         """Return None: JAX itself places an array that is made beside x, traced or not."""

@@ -73,7 +73,11 @@ class TorchOps(ArrayOps):
         place = x.device.type
         if place in _WITH_DOUBLE:
             return self.sibling(state, "float64", place)
-        return self.sibling(state, self.accumulator_of(x))
+        return self.sibling(state, super().accumulator_of(x))
+
+    def accumulator_of(self, x: Array) -> str:
+        """Name float64 on a CPU and on CUDA, else what the device has."""
+        return "float64" if x.device.type in _WITH_DOUBLE else super().accumulator_of(x)
 
     def why_refused(self, x: Array) -> str | None:
         """Say why not: sparse and nested tensors."""

@@ -79,8 +79,8 @@ def sign(x: Array, *, ops: ArrayOps) -> Array:
     larger = xp.where(xp.abs(re) > xp.abs(im), xp.abs(re), xp.abs(im))
     infinite, null = xp.isinf(larger), larger == zero
     scale = xp.where(infinite | null, one, larger)
-    re = xp.where(infinite, at_infinity(re), xp.where(null, zero, re / scale))
-    im = xp.where(infinite, at_infinity(im), xp.where(null, zero, im / scale))
+    re = xp.where(infinite, at_infinity(re), xp.where(re == 0, zero, re / scale))
+    im = xp.where(infinite, at_infinity(im), xp.where(im == 0, zero, im / scale))
     length = xp.where(null, one, xp.sqrt(re * re + im * im))
     return xp.astype(re / length, x.dtype) + xp.astype(im / length, x.dtype) * 1j
 

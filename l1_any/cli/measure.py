@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
-from l1_any import _array
+from l1_any._arrays.lookup import known
 from l1_any._typing import Array, Device
 from l1_any.testing import ulps
 from l1_any.testing.exact_sum import AbsoluteSum, absolute_sum
@@ -157,14 +157,14 @@ def _prepared(
         if not place.library.lazy:
             reserve(x.nbytes)
         data = array_namespace(data).exp(data)
-    return data, exact or absolute_sum(_array.to_host(data))
+    return data, exact or absolute_sum(known(data).to_host(data))
 
 
 def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: AbsoluteSum) -> Result:
     xp = array_namespace(data)
     zero = xp.zeros((1,), dtype=data.dtype, device=device(data))
     dtype = exact.dtype
-    summed_wider = dtype == np.float32 and _array.accumulator_dtype(data, xp) == xp.float64
+    summed_wider = dtype == np.float32 and known(data).accumulator_of(data) == "float64"
     # CuPy's first call takes seconds, because it compiles kernels
     place.number(penalty.value(zero, reduce=reduce))
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from l1_any import _axes
+from l1_any._arguments.axes import each_once, numbers
 from l1_any._typing import Axis
 
 
@@ -11,7 +11,7 @@ def as_ints(axis: Any) -> Axis:
     """Return an axis, several or None in Python's own integers."""
     if axis is None:
         return None
-    axes = _axes.numbers(axis, "group_axis")
+    axes = numbers(axis, "group_axis")
     if not axes:
         raise TypeError(f"`group_axis` must be an int, a tuple of ints or None, got {axis!r}.")
     return tuple(axes) if isinstance(axis, Sequence) else axes[0]
@@ -21,11 +21,11 @@ def check_axes(axis: Axis, shape: Sequence[int], which: str, remedy: str) -> Non
     """Refuse axes that a parameter does not have, or that are named twice."""
     if axis is None:
         return
-    axes = _axes.numbers(axis, "group_axis")
+    axes = numbers(axis, "group_axis")
     for a in axes:
         if not -len(shape) <= a < len(shape):
             raise ValueError(
                 f"`group_axis` must be within the dimensions of each parameter with L1, got {axis!r} for "
                 f"{which} of shape {tuple(shape)}; leave it out by {remedy}."
             )
-    _axes.each_once(axes, len(shape), axis, "group_axis")
+    each_once(axes, len(shape), axis, "group_axis")

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from l1_any import _checks
+from l1_any._arguments.numbers import number
 from l1_any._typing import Axis
 
 from ._exclusion import Exclusion, is_excluded
@@ -123,4 +123,4 @@ def _names(group: Group, index: int, exclude: Exclusion | None) -> Iterable[str 
 
 def _strength(group: Group, schedule: Schedule | None, index: int) -> float:
     strength = group["strength"] if schedule is None else schedule(group["strength_step"])
-    return _checks.number(strength, f"param_groups[{index}]['strength']")
+    return number(strength, f"param_groups[{index}]['strength']")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from l1_any import _checks
+from l1_any._arguments.numbers import number
 from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
 from l1_any.proximal import prox
@@ -125,7 +125,7 @@ def _schedule(value: float | Array | Schedule, name: str) -> Schedule:
 def _checked(value: Any, name: str) -> float | Array:
     """Return a number that has been checked, or a 0-d array, whose value cannot be."""
     if not isinstance(value, jax.Array | np.ndarray):
-        return _checks.number(value, name, "a number or a 0-d array")
+        return number(value, name, "a number or a 0-d array")
     if value.shape:
         raise ValueError(f"`{name}` must be a number or a 0-d array, got shape {value.shape}.")
     return jnp.asarray(value)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from l1_any import _checks
+from l1_any._arguments.numbers import number
 from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
 from l1_any.proximal import prox
@@ -113,7 +113,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             got = type(inner_optimizer).__name__
             raise TypeError(f"`inner_optimizer` must be a torch.optim.Optimizer, got {got}.")
         if not callable(strength):
-            strength = _checks.number(strength, "strength")
+            strength = number(strength, "strength")
         self.__setstate__(
             {
                 "inner_optimizer": inner_optimizer,

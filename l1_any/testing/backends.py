@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from l1_any import _array
+from l1_any._arrays import lookup, standard
 from l1_any._typing import Array, DType, Namespace
 
 HALF = ("float16", "bfloat16")
@@ -26,12 +26,12 @@ DOUBLE = ("float64", "complex128")
 
 def wrapped(xp: Namespace) -> Namespace:
     """Return array-api-compat's namespace for a library that needs it, else the namespace itself."""
-    return _array.wrapped(xp)
+    return lookup.wrapped(xp)
 
 
 def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype of any library."""
-    return _array.dtype_name(dtype)
+    return standard.dtype_name(dtype)
 
 
 def result_dtype(name: str) -> str:
@@ -60,8 +60,9 @@ def to_numpy(x: Array) -> npt.NDArray[Any]:
     >>> to_numpy(np.asarray([0.5], "float16"))
     array([0.5])
     """
-    host = _array.to_host(x)
-    return host.astype(np.float64) if dtype_name(x.dtype) in HALF else host
+    ops = lookup.known(x)
+    host = ops.to_host(x)
+    return host.astype(np.float64) if ops.dtype_name in HALF else host
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from l1_any import functional
+from l1_any import penalty
 from l1_any._typing import Array, Device, Namespace, Reduction
 
 from .backends import DOUBLE, HALF, SINGLE, dtype_name, result_dtype, to_numpy, wrapped
@@ -125,7 +125,7 @@ def _check_row(xp: Namespace, device: Device, name: str, row: _Row, reduce: Redu
         where = xp.asarray(row.where, dtype=xp.bool, device=device)
     if row.weights is not None:
         weights = _make(xp, row.weights, _REAL.get(name, name), device)
-    value, s = functional.value_and_subgradient(x, where=where, weights=weights, **given)
+    value, s = penalty.value_and_subgradient(x, where=where, weights=weights, **given)
     given |= {"where": row.where, "weights": row.weights}
     exact, expected = exact_value(held, **given), exact_subgradient(held, **given)
     call = f"({row}, {reduce=}) in {name}"
