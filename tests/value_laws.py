@@ -60,6 +60,12 @@ def subgradient_is_minimal(subgradient, library, x, dtype="float32", **options):
     assert np.allclose(got, exact, rtol=rtol, atol=atol, equal_nan=True)
 
 
+def zeros_are_positive(subgradient, library, x, **options):
+    """A zero of the subgradient is +0.0: at -0.0, where a weight is 0, and where masked out."""
+    s = to_numpy(subgradient(library.asarray(x), **in_library(library, **options)))
+    assert not np.any(np.signbit(s) & (s == 0))
+
+
 def mask_excludes(both, library, x, mask):
     """What the mask leaves out could as well not be there: NaN and infinities too."""
     v, s = both(library.asarray(x, "float32"), where=library.bool(mask))

@@ -35,7 +35,24 @@ def dtype_name(dtype: DType) -> str:
 
 
 def result_dtype(name: str) -> str:
-    """Return the name of the dtype in which sums of a dtype are given."""
+    """Return the name of the dtype in which sums and means of a dtype are given.
+
+    Parameters
+    ----------
+    name : str
+        The standard's name of a real or complex floating dtype, or "bfloat16".
+
+    Returns
+    -------
+    str
+        "float64" for float64 and complex128, else "float32".
+
+    Examples
+    --------
+    >>> from l1_any.testing import result_dtype
+    >>> result_dtype("complex128"), result_dtype("float16")
+    ('float64', 'float32')
+    """
     return "float64" if name in DOUBLE else "float32"
 
 
@@ -85,6 +102,12 @@ class Variant:
         Whether it needs a GPU.
     subnormals : bool, optional
         Whether its arithmetic keeps those of float32.
+
+    Examples
+    --------
+    >>> from l1_any.testing import Variant
+    >>> Variant("strict-device1", device="device1").accumulator
+    'float64'
     """
 
     name: str
@@ -114,6 +137,13 @@ class Backend:
         How arrays are worked on: eager, compiled or lazy.
     autodiff : str, optional
         Which automatic differentiation it has, if any.
+
+    Examples
+    --------
+    >>> from l1_any.testing import BACKENDS
+    >>> numpy = next(backend for backend in BACKENDS if backend.name == "numpy")
+    >>> numpy.installed(), numpy.namespace().__name__
+    (True, 'array_api_compat.numpy')
     """
 
     name: str
@@ -130,7 +160,7 @@ class Backend:
         return self.module.partition(".")[0]
 
     def namespace(self) -> Namespace:
-        """Import the library and return its namespace."""
+        """Import the library and return its namespace, wrapped by array-api-compat where it needs that."""
         return wrapped(importlib.import_module(self.module))
 
     def installed(self) -> bool:
@@ -139,7 +169,7 @@ class Backend:
 
     @contextlib.contextmanager
     def mode(self, variant: Variant) -> Iterator[None]:
-        """Set what the variant needs, and undo it."""
+        """Return a context in which the variant's mode is set: JAX's 64 bits, which are a global switch."""
         if variant.x64 is None:
             yield
             return
