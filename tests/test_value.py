@@ -84,11 +84,6 @@ def test_number_as_weight(library, weights):
     value_laws.weights_multiply(l1.value, l1.subgradient, library, data("float32"), weights)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a weight of 0 times -1 is -0.0; torch's and JAX's sign keep that of -0.0",
-)
 def test_zeros_of_the_subgradient_are_positive(library):
     x, weights = np.asarray([0.0, -0.0, -1.0], np.float32), np.asarray([1.0, 1.0, 0.0], np.float32)
     for function in (l1.subgradient, lambda x, **options: l1.value_and_subgradient(x, **options)[1]):

@@ -173,7 +173,7 @@ def _check_kind(call: str, got: Array, x: Array, shape: tuple[int, ...], dtype: 
 
 
 def _check_numbers(call: str, got: npt.NDArray[Any], exact: npt.NDArray[Any], dtype: str) -> None:
-    """Compare numbers, or the parts of complex ones: NaN must be NaN, and a zero exactly zero."""
+    """Compare numbers, or the parts of complex ones: NaN must be NaN, and a zero exactly +0.0."""
     nan = np.isnan(exact)
     parts = zip(_parts(got[~nan]), _parts(exact[~nan]), strict=True)
     if not np.array_equal(np.isnan(got), nan) or not all(
@@ -181,6 +181,8 @@ def _check_numbers(call: str, got: npt.NDArray[Any], exact: npt.NDArray[Any], dt
         for part, exact_part in parts
     ):
         raise AssertionError(f"{call}: got {got}, exactly {exact}")
+    if any(np.any(np.signbit(part) & (part == 0)) for part in _parts(got[~nan])):
+        raise AssertionError(f"{call}: got {got}, whose zeros must be positive")
 
 
 def _parts(x: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:

@@ -30,6 +30,10 @@ def zero_at_nan(x, **options):
     return l1.subgradient(np.where(np.isnan(x), np.float32(0), x), **options)
 
 
+def negative_zeros(x, *, weights=None):
+    return np.sign(x) * (1 if weights is None else weights)
+
+
 def sum_in_float32(x, *, axis=None):
     return np.asarray(np.cumsum(np.abs(x), axis=axis, dtype=np.float32)[-1])
 
@@ -104,6 +108,13 @@ def test_another_subgradient(library, subgradient):
     value_laws.subgradient_is_minimal(l1.subgradient, library, SPECIAL)
     with pytest.raises(AssertionError):
         value_laws.subgradient_is_minimal(subgradient, library, SPECIAL)
+
+
+def test_negative_zeros(library):
+    weights = np.asarray([[1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 1.0]], np.float32)
+    value_laws.zeros_are_positive(l1.subgradient, library, X, weights=weights)
+    with pytest.raises(AssertionError):
+        value_laws.zeros_are_positive(negative_zeros, library, X, weights=weights)
 
 
 def test_a_float32_sum(library):
