@@ -1,7 +1,8 @@
 """What is asked of one array: that it is dense, of a floating dtype, and fits another one."""
 
 from l1_any._arrays.lookup import find, known, wrapped
-from l1_any._arrays.standard import ArrayOps, extent, is_known, library_name
+from l1_any._arrays.shapes import extent, is_known
+from l1_any._arrays.standard import ArrayOps, library_name
 from l1_any._typing import Array, Namespace
 
 

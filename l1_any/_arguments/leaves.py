@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from l1_any._arrays.lookup import find
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 from l1_any._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 

@@ -6,7 +6,8 @@ import array_api_compat.dask.array as xp
 
 from l1_any._typing import Array, Device
 
-from .standard import ArrayOps, dtype_name
+from .dtypes import dtype_name
+from .standard import ArrayOps
 from .state import State
 
 

@@ -58,6 +58,10 @@ class JaxOps(ArrayOps):
         """Return x as a constant of automatic differentiation."""
         return jax.lax.stop_gradient(x)
 
+    def sign(self, x: Array) -> Array:
+        """Return the sign; JAX keeps -0.0, and XLA may leave out an addition of 0.0."""
+        return xp.where(x == 0, self.zero(x), xp.sign(x))
+
     def largest(self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Array:
         """Return the largest, or NaN: on a CPU, XLA's maximum of a few thousand elements passes over NaN."""
         m = xp.max(x, axis=axis, keepdims=keepdims)

@@ -17,7 +17,7 @@ class Library(NamedTuple):
     module: str
     """The module that defines the type of its arrays. It is never imported from here."""
     array: str
-    """The name of that type."""
+    """The name of that type; empty where the module does not show it, for all types that are defined there."""
     ops: str
     """The module, and the class in it, with the library's own answers: ``"package.module:Class"``."""
 
@@ -30,7 +30,7 @@ LIBRARIES = [
     Library("jax", "Array", "l1_any._arrays.jax:JaxOps"),
     Library("dask.array", "Array", "l1_any._arrays.dask:DaskOps"),
     Library("cupy", "ndarray", "l1_any._arrays.cupy:CupyOps"),
-    Library("array_api_strict", "Array", "l1_any._arrays.strict:StrictOps"),
+    Library("array_api_strict", "", "l1_any._arrays.strict:StrictOps"),
 ]
 """Where arrays of libraries without a row follow the standard, `ArrayOps` serves them."""
 
@@ -107,7 +107,13 @@ def _table_of(x: Any) -> dict[Any, ArrayOps] | None:
 def _class_of(x: Any) -> type[ArrayOps] | None:
     for row in LIBRARIES:
         module = sys.modules.get(row.module)
-        if module is not None and isinstance(x, getattr(module, row.array, ())):
+        if module is None:
+            continue
+        if row.array:
+            is_own = isinstance(x, getattr(module, row.array, ()))
+        else:
+            is_own = type(x).__module__.partition(".")[0] == row.module and hasattr(x, "__array_namespace__")
+        if is_own:
             where, _, name = row.ops.partition(":")
             found: type[ArrayOps] = getattr(importlib.import_module(where), name)
             return found

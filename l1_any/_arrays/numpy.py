@@ -7,7 +7,8 @@ import numpy as np
 
 from l1_any._typing import Array, Device, DType
 
-from .standard import ArrayOps, dtype_name
+from .dtypes import dtype_name
+from .standard import ArrayOps
 from .state import State
 
 
@@ -19,7 +20,7 @@ class NumpyOps(ArrayOps):
     abs = staticmethod(np.abs)
     clip = staticmethod(np.clip)  # array-api-compat writes through masks
     where = staticmethod(np.where)
-    as_array = staticmethod(np.asarray)
+    as_array = staticmethod(np.asanyarray)
 
     @classmethod
     def of(cls, x: Array) -> Self:
@@ -58,6 +59,11 @@ class NumpyOps(ArrayOps):
     def times(self, own: Array, factor: Array | float) -> Array:
         """Multiply in place."""
         own *= factor
+        return own
+
+    def positive_zeros(self, own: Array) -> Array:
+        """Add 0.0 in place."""
+        own += 0.0
         return own
 
     def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:

@@ -2,31 +2,20 @@
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import array_api_compat as compat
 import numpy as np
 
-from l1_any._typing import Array, Axes, Device, DType, Namespace
+from l1_any._typing import Array, Device, DType, Namespace
 
+from .dtypes import RESULT_DTYPES, dtype_name
 from .state import State
 
 _COMPLEX = {"float32": "complex64", "float64": "complex128"}
 Summation = Literal["library", "halves", "tree"]
 T = TypeVar("T")
-
-RESULT_DTYPES = {
-    "float16": "float32",
-    "bfloat16": "float32",
-    "float32": "float32",
-    "float64": "float64",
-    "complex64": "float32",
-    "complex128": "float64",
-}
-"""The dtype of a reduction, for each dtype that the package accepts."""
-
 
 class NotConnectedError(ValueError):
     """A value that automatic differentiation cannot trace back to the arrays that it was made of."""
@@ -221,7 +210,11 @@ class ArrayOps:
 
     def sign(self, x: Array) -> Array:
         """Return the sign of a real array: NaN at NaN, and +0.0 at both zeros."""
-        return self.xp.where(x == 0, self.zero(x), self.xp.sign(x))
+        return self.xp.sign(x) + 0.0
+
+    def positive_zeros(self, own: Array) -> Array:
+        """Return an array that nobody else has, with +0.0 for every zero."""
+        return self.xp.where(own == 0, self.zero(own), own)
 
     def clip(self, x: Array, least: float, most: float) -> Array:
         """Bound a real array by numbers."""
@@ -317,39 +310,7 @@ class ArrayOps:
         """Return value, auxiliary output and gradient of ``function(arrays)``, from one forward pass."""
         raise NotImplementedError
 
-    def carried_modes(self) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-        """Return what makes a context with the modes that the library has in this thread, for another thread."""
-        return contextlib.nullcontext
-
 
 def library_name(xp: Namespace) -> str:
     """Return the name of a namespace as users know it."""
     return str(getattr(xp, "__name__", type(xp).__name__)).removeprefix("array_api_compat.")
-
-
-def dtype_name(dtype: DType) -> str:
-    """Return the standard's name of a dtype."""
-    # Instances of NumPy's have a name, classes of NumPy's and JAX's a __name__, those of torch and strict a text.
-    return (
-        getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
-    )
-
-
-def extent(x: Array, axes: Axes = None) -> Any:
-    """Return the number of elements, along some axes or in all, or None where a lazy library does not know it.
-
-    Under an exporter the number may be a symbol.
-    """
-    if axes is None:
-        lengths = x.shape
-    else:
-        lengths = tuple([x.shape[axis] for axis in axes])
-    for length in lengths:
-        if not is_known(length):
-            return None
-    return math.prod(lengths)
-
-
-def is_known(length: float | None) -> bool:
-    """Whether the length of an axis is known: where not, the standard has None for it, and Dask has NaN."""
-    return type(length) is int or not isinstance(length, float | None)

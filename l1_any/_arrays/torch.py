@@ -11,7 +11,8 @@ import torch
 from l1_any._typing import Array, Device, DType
 
 from . import torch_autograd
-from .standard import ArrayOps, dtype_name
+from .dtypes import dtype_name
+from .standard import ArrayOps
 from .state import State
 
 T = TypeVar("T")
@@ -120,6 +121,10 @@ class TorchOps(ArrayOps):
         array-api-compat mends it by a masked write, which torch.compile and vmap refuse.
         """
         return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
+
+    def positive_zeros(self, own: Array) -> Array:
+        """Add 0.0."""
+        return own + 0.0
 
     def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
         """Sum along an axis up to each element."""

@@ -3,7 +3,8 @@
 import functools
 import operator
 
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
 from . import penalty, sums
@@ -25,8 +26,7 @@ def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: Array
         return x
     part, _, length = _normed(x, axes=axes, ops=ops)
     scale = scale if isinstance(scale, float) else ops.accumulated(scale)
-    s = part / length * scale
-    return ops.cast(ops.where(s == 0, ops.zero(s), s), x.dtype)  # the zeros of a subgradient are +0.0
+    return ops.positive_zeros(ops.cast(part / length * scale, x.dtype))
 
 
 def _normed(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Array, Array, Array]:

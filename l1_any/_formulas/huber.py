@@ -47,9 +47,8 @@ class Huber(NamedTuple):
         wide = ops.wide(ops.selected(x, where))
         inside = ops.xp.abs(wide) <= self.delta
         slope = ops.xp.where(inside, wide / self.delta, penalty.sign(wide, ops=ops))
-        # A zero keeps its sign in x/δ; the zeros of a derivative are +0.0.
-        slope = ops.xp.where(slope == 0, ops.zero(slope), slope)
-        return penalty.scaled(slope, x, where, weights, scale, n, ops=ops)
+        # The slope x/δ of a zero, or of what is too small, is a zero with the sign of x.
+        return ops.positive_zeros(penalty.scaled(slope, x, where, weights, scale, n, ops=ops))
 
 
 def of(delta: float) -> penalty.Penalty:

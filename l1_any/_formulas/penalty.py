@@ -191,12 +191,15 @@ def scaled(
         factor = (1.0 if factor is None else factor) / n
     if factor is None:
         return ops.cast(s, x.dtype)
+    # A product that is too small for the dtype, or has a weight of 0, is a zero with the sign of x.
+    has_zeros = not (isinstance(factor, float) and factor >= _NEVER_TOO_SMALL)
     # Not in half precision, where a loss scale of 65536 is infinite and its multiple of 0 is NaN.
     if not ops.is_complex:
         s = ops.result(s)
     if not isinstance(factor, float):
         factor = ops.result(factor)
-    return ops.cast(ops.times(s, factor), x.dtype)
+    out = ops.cast(ops.times(s, factor), x.dtype)
+    return ops.positive_zeros(out) if has_zeros else out
 
 
 def ones(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
@@ -207,3 +210,4 @@ def ones(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
 
 
 MAGNITUDE = Magnitude()
+_NEVER_TOO_SMALL = 2.0**-14  # the smallest normal number of float16

@@ -1,6 +1,7 @@
 """Soft thresholds."""
 
-from l1_any._arrays.standard import ArrayOps, is_known
+from l1_any._arrays.shapes import is_known
+from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
 Threshold = Array | float

@@ -2,7 +2,8 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from l1_any._arrays.standard import ArrayOps, Summation
 from l1_any._typing import Array
@@ -35,6 +36,11 @@ def total_of(
         rest = _cut((x, *others), axis, slice(end, x.shape[axis]))
         totals.append(add(terms(*rest, ops=ops)))
     return _in_pairs(totals)
+
+
+def totals_of(summands: Sequence[Terms], *arrays: Array | None, **options: Any) -> tuple[Array, ...]:
+    """Sum what each of several formulas gives, as `total_of` does for one."""
+    return tuple([total_of(terms, *arrays, **options) for terms in summands])
 
 
 def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps) -> Array:

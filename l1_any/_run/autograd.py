@@ -39,13 +39,11 @@ def tied(
     """Return the sums of all summands; the gradient of the first is the penalty's derivative."""
     plain = ops.in_state(State.PLAIN)
 
-    def formula(*arrays: Array | None, ops: ArrayOps, **options: object) -> tuple[Array, ...]:
-        return tuple([sums.total_of(terms, *arrays, ops=ops, **options) for terms in summands])  # type: ignore[arg-type]
-
     def value(x: Array, where: Array | None, weights: Array | None) -> tuple[Array, ...]:
         options = {"axes": axes, "keepdims": keepdims, "ops": plain}
         if len(summands) > 1:
-            found: tuple[Array, ...] = plan.reduce(formula, x, where, weights, **options)
+            both = functools.partial(sums.totals_of, summands)
+            found: tuple[Array, ...] = plan.reduce(both, x, where, weights, **options)
             return found
         one = functools.partial(sums.total_of, summands[0])
         kernel = penalty.operation if weights is None and axes else ""

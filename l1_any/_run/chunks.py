@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from l1_any._arrays.lookup import known
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array, DType
 
 Arrays = tuple[Array | None, ...]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from l1_any._arrays.lookup import known
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._formulas import ball, optimality, proximal
 from l1_any._formulas.proximal import Threshold
 from l1_any._kernels import table

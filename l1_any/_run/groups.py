@@ -4,7 +4,8 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 from l1_any._formulas import groups as formulas
 from l1_any._formulas import sums

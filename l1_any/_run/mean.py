@@ -4,7 +4,8 @@ import functools
 import operator
 from collections.abc import Sequence
 
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._formulas import penalty, sums
 from l1_any._typing import Array, Axes, Leaf
 

@@ -176,6 +176,9 @@ def _totals(
     summands = penalty.summands if every else (penalty.terms,)
     if ops.state is State.RECORDED and autograd.is_worth_a_function(x):
         out = autograd.tied(summands, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
+    elif ops.state is State.PLAIN and len(summands) > 1:
+        both = functools.partial(sums.totals_of, summands)
+        out = plan.reduce(both, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
     else:
         options = {"axes": reduced, "keepdims": keepdims, "ops": ops}
         out = (_sum_of(summands[0], penalty.operation, x, where, weights, **options),)

@@ -7,7 +7,7 @@ from l1_any._arguments.arrays import floating
 from l1_any._arguments.leaves import of_arrays
 from l1_any._arguments.pytrees import LEAF, flatten
 from l1_any._arrays.lookup import is_array, known
-from l1_any._arrays.standard import is_known
+from l1_any._arrays.shapes import is_known
 from l1_any._typing import Array, ArrayTree
 
 from . import exchange

@@ -1,17 +1,14 @@
 """Runs the calls of a pipeline: in turn, in threads beside it, or on an event loop."""
 
-import contextvars
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
+from l1_any._arrays.modes import carried
 from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 
 from .calls import Call
 from .evaluation import Evaluation
-
-
-T = TypeVar("T")
 
 
 def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
@@ -22,12 +19,10 @@ def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
 
     done: dict[int, Evaluation] = {}
     errors: list[Exception] = []
+    # All modes are noted before the first term begins: it may import a library, which is incomplete until then.
+    jobs = {i: carried(call.run) for i, call in enumerate(calls) if call.background}
     with ThreadPoolExecutor(thread_name_prefix="l1_any") as pool:
-        futures = {
-            i: pool.submit(carried(call.run, ops))
-            for i, call in enumerate(calls)
-            if call.background
-        }
+        futures = {i: pool.submit(job) for i, job in jobs.items()}
         try:
             for i, call in enumerate(calls):
                 if not call.background:
@@ -49,12 +44,13 @@ async def run_async(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
 
     background = ops.state is not State.TRACED
 
-    async def started(call: Call) -> Evaluation:
+    def started(call: Call) -> Coroutine[Any, Any, Evaluation]:
         if call.is_async:
-            return await call.run_async()
+            return call.run_async()
         if call.background and background:
-            return await asyncio.to_thread(carried(call.run, ops))
-        return call.run()
+            # The modes are noted now: until the task begins, another one may change those of this thread.
+            return asyncio.to_thread(carried(call.run))
+        return _in_turn(call)
 
     # Those in turn come last: what waits elsewhere has begun by then.
     order = sorted(calls, key=lambda call: not (call.is_async or call.background))
@@ -69,15 +65,8 @@ async def run_async(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     return done
 
 
-def carried(function: Callable[[], T], ops: ArrayOps) -> Callable[[], T]:
-    """Return the function, to be called in another thread with the context and the library's modes of this one."""
-    context, modes = contextvars.copy_context(), ops.carried_modes()
-
-    def run() -> T:
-        with modes():
-            return context.run(function)
-
-    return run
+async def _in_turn(call: Call) -> Evaluation:
+    return call.run()
 
 
 def _raise(errors: list[Exception]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from l1_any._arrays.lookup import find, is_array, known
-from l1_any._arrays.standard import ArrayOps, extent
+from l1_any._arrays.shapes import extent
+from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from l1_any._arrays import lookup, standard
+from l1_any._arrays import dtypes, lookup
 from l1_any._typing import Array, DType, Namespace
 
 HALF = ("float16", "bfloat16")
@@ -31,7 +31,7 @@ def wrapped(xp: Namespace) -> Namespace:
 
 def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype of any library."""
-    return standard.dtype_name(dtype)
+    return dtypes.dtype_name(dtype)
 
 
 def result_dtype(name: str) -> str:

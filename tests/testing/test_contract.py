@@ -45,7 +45,7 @@ def unplanted(value):
 def operator(name):
     def call(self, *others):
         result = getattr(self.data, name)(*map(unplanted, others))
-        return result if result is NotImplemented else PlantedArray(result, self.namespace)
+        return result if result is NotImplemented else type(self)(result, self.namespace)
 
     return call
 
@@ -64,6 +64,7 @@ class Planted:
 
     def __init__(self, **functions):
         self.functions = functions
+        self.array = type("PlantedArray", (PlantedArray,), {})  # a type of array has one namespace
 
     def __getattr__(self, name):
         found = self.functions.get(name) or getattr(xnp, name)
@@ -73,7 +74,7 @@ class Planted:
         def call(*args, **options):
             args, options = unplanted(args), {key: unplanted(value) for key, value in options.items()}
             result = found(*args, **options)
-            return PlantedArray(result, self) if isinstance(result, np.ndarray | np.generic) else result
+            return self.array(result, self) if isinstance(result, np.ndarray | np.generic) else result
 
         return call
 

@@ -1,0 +1,26 @@
+"""Lengths of axes, which may be unknown or symbols."""
+
+import math
+from typing import Any
+
+from l1_any._typing import Array, Axes
+
+
+def extent(x: Array, axes: Axes = None) -> Any:
+    """Return the number of elements, along some axes or in all, or None where a lazy library does not know it.
+
+    Under an exporter the number may be a symbol.
+    """
+    if axes is None:
+        lengths = x.shape
+    else:
+        lengths = tuple([x.shape[axis] for axis in axes])
+    for length in lengths:
+        if not is_known(length):
+            return None
+    return math.prod(lengths)
+
+
+def is_known(length: float | None) -> bool:
+    """Whether the length of an axis is known: where not, the standard has None for it, and Dask has NaN."""
+    return type(length) is int or not isinstance(length, float | None)
