@@ -60,7 +60,11 @@ class JaxOps(ArrayOps):
 
     def sign(self, x: Array) -> Array:
         """Return the sign; JAX keeps -0.0, and XLA may leave out an addition of 0.0."""
-        return xp.where(x == 0, self.zero(x), xp.sign(x))
+        return jax.lax.select(x == 0, xp.zeros_like(x), xp.sign(x))
+
+    def positive_zeros(self, own: Array) -> Array:
+        """Return +0.0 for every zero."""
+        return jax.lax.select(own == 0, xp.zeros_like(own), own)
 
     def largest(self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Array:
         """Return the largest, or NaN: on a CPU, XLA's maximum of a few thousand elements passes over NaN."""

@@ -212,6 +212,10 @@ class ArrayOps:
         """Return the sign of a real array: NaN at NaN, and +0.0 at both zeros."""
         return self.xp.sign(x) + 0.0
 
+    def differentiable_abs(self, x: Array) -> Array:
+        """Return |x| of a real array as x·s with s held constant, so that its derivative is s everywhere."""
+        return x * self.sign(self.detach(x))
+
     def positive_zeros(self, own: Array) -> Array:
         """Return an array that nobody else has, with +0.0 for every zero."""
         return self.xp.where(own == 0, self.zero(own), own)
@@ -276,6 +280,11 @@ class ArrayOps:
         """Return ``value(*arrays)``, with the derivative of ``simple(*arrays)``, which is the same sum."""
         del simple
         return value(*arrays)
+
+    def records_alone(self, x: Array, *others: Array | None) -> bool:
+        """Whether a graph records what is done to x, and to none of the others."""
+        del x, others
+        return False
 
     def tied(
         self,

@@ -10,7 +10,7 @@ class State(enum.IntEnum):
     """The arrays hold data, and nobody records what is done to them."""
 
     RECORDED = 1
-    """torch's eager autograd records what is done to the first array, and to no other."""
+    """torch's eager autograd records what is done to some of the arrays."""
 
     TRACED = 2
     """What is done is written down whole: by a compiler, a transformation of functions, or an autograd graph."""

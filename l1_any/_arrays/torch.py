@@ -51,8 +51,8 @@ class TorchOps(ArrayOps):
         return ops
 
     def around(self) -> State:
-        """Return whether a compiler of torch's is at work."""
-        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        """Return whether a compiler, or a mode that watches what is done, is at work."""
+        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing() or _is_watched()
         return State.TRACED if at_work else State.PLAIN
 
     def at(self, around: State, x: Array, *others: Array | None) -> Self:
@@ -60,15 +60,15 @@ class TorchOps(ArrayOps):
         state = around
         if state is State.PLAIN:
             grad = torch.is_grad_enabled()
-            if grad and x.requires_grad:
-                state = State.RECORDED
             for a in (x, *others):
                 if not isinstance(a, torch.Tensor):
                     continue
+                if grad and a.requires_grad:
+                    state = State.RECORDED
                 if type(a) not in _WHOLE:
                     state = State.SHARDED if _is_distributed(a) else State.TRACED
                     break
-                if a.is_meta or (a is not x and grad and a.requires_grad) or _is_wrapped(a):
+                if a.is_meta or _is_wrapped(a):
                     state = State.TRACED
                     break
         place = x.device.type
@@ -122,6 +122,13 @@ class TorchOps(ArrayOps):
         """
         return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
 
+    def differentiable_abs(self, x: Array) -> Array:
+        """Return |x| with a derivative of NaN at NaN, where the one of torch's own is 0.
+
+        The factor is 1, and NaN at NaN. In this form the second derivative is a zero that torch knows.
+        """
+        return torch.abs(x) * torch.clamp(x.detach(), 1, 1)
+
     def positive_zeros(self, own: Array) -> Array:
         """Add 0.0."""
         return own + 0.0
@@ -137,6 +144,10 @@ class TorchOps(ArrayOps):
         if len(axes) == x.ndim and not keepdims:
             return torch.sum(x, dtype=dtype)
         return torch.sum(x, dim=axes, keepdim=keepdims, dtype=dtype)
+
+    def records_alone(self, x: Array, *others: Array | None) -> bool:
+        """Whether autograd records what is done to x, and to none of the others."""
+        return bool(x.requires_grad) and not any(a is not None and a.requires_grad for a in others)
 
     def tied(
         self,
@@ -203,6 +214,17 @@ class _One(dict[Any, Any]):
 
     def __getitem__(self, _: Any) -> Any:
         return self._ops
+
+
+def _is_watched() -> bool:
+    """Whether a mode of torch's records or replaces what is done: it may keep a result that is written to later.
+
+    Selective checkpointing is such a mode. torch has no public question for it. Without this one there would always
+    seem to be a mode, and nothing would be written in place.
+    """
+    modes = getattr(torch.utils, "_python_dispatch", None)
+    mode = getattr(modes, "_get_current_dispatch_mode", lambda: "unknown")
+    return mode() is not None
 
 
 def _is_wrapped(x: Array) -> bool:

@@ -87,11 +87,10 @@ def sign(x: Array, *, ops: ArrayOps) -> Array:
 
 def differentiable_abs(x: Array, *, ops: ArrayOps) -> Array:
     """|x| = Re(x·conj s) with s held constant, so that every derivative of it is the one by s."""
-    s = sign(ops.detach(x), ops=ops)
-    if ops.is_complex:
-        xp = ops.xp
-        return xp.real(x) * xp.real(s) + xp.imag(x) * xp.imag(s)
-    return x * s
+    if not ops.is_complex:
+        return ops.differentiable_abs(x)
+    xp, s = ops.xp, sign(ops.detach(x), ops=ops)
+    return xp.real(x) * xp.real(s) + xp.imag(x) * xp.imag(s)
 
 
 def magnitude(x: Array, *, ops: ArrayOps) -> Array:

@@ -31,7 +31,7 @@ def total_of(
     totals = []
     if end:  # neighbours are added, which are on one device
         cuts = [_cut((x, *others), axis, slice(i, end, _FAN_IN)) for i in range(_FAN_IN)]
-        totals.append(add(_in_pairs([ops.wide(terms(*cut, ops=ops)) for cut in cuts])))
+        totals.append(add(_in_pairs([ops.accumulated(terms(*cut, ops=ops)) for cut in cuts])))
     if end < x.shape[axis] or not end:
         rest = _cut((x, *others), axis, slice(end, x.shape[axis]))
         totals.append(add(terms(*rest, ops=ops)))

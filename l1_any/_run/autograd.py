@@ -20,9 +20,9 @@ FUNCTION = 1 << 15
 """Elements from which a function is faster than a graph of library operations."""
 
 
-def is_worth_a_function(x: Array) -> bool:
-    """Whether an array is large enough for a function of its own."""
-    return math.prod(x.shape) >= FUNCTION
+def is_worth_a_function(x: Array, weights: Array | None, *, ops: ArrayOps) -> bool:
+    """Whether x alone is recorded, and large enough for a function of its own."""
+    return math.prod(x.shape) >= FUNCTION and ops.records_alone(x, weights)
 
 
 def tied(

@@ -225,7 +225,10 @@ def _joined(leaves: Sequence[Leaf]) -> Leaf:
 
 def _of_dtype(leaves: Sequence[Leaf], dtype: DType) -> ArrayOps:
     """Return the operations for all arrays as one of a dtype, in the state that is furthest from plain."""
-    state = max(leaf.ops.state for leaf in leaves)
+    state = leaves[0].ops.state
+    for leaf in leaves:
+        if leaf.ops.state.value > state.value:
+            state = leaf.ops.state
     for leaf in leaves:
         if leaf.ops.dtype == dtype:
             return leaf.ops.in_state(state)

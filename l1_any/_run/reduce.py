@@ -174,7 +174,7 @@ def _totals(
     """Σ m·w·h(x), and Σ m·w·|x| as a constant if both are asked for, which may be the same array."""
     reduced = tuple(range(x.ndim)) if axes is None else axes
     summands = penalty.summands if every else (penalty.terms,)
-    if ops.state is State.RECORDED and autograd.is_worth_a_function(x):
+    if ops.state is State.RECORDED and autograd.is_worth_a_function(x, weights, ops=ops):
         out = autograd.tied(summands, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
     elif ops.state is State.PLAIN and len(summands) > 1:
         both = functools.partial(sums.totals_of, summands)
