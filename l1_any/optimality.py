@@ -66,7 +66,8 @@ def subdiff_distance(
     arrays, treedef = leaves(x, where, weights, xp)
     gradients = alike(gradient, arrays, treedef, "gradient")
     strength, _ = step_of_each(strength, arrays, "strength")
-    arrays = [met_by(leaf, g, strength) for leaf, g in zip(arrays, gradients, strict=True)]
+    names = ("gradient", "strength")
+    arrays = [met_by(leaf, g, strength, names=names) for leaf, g in zip(arrays, gradients, strict=True)]
     return unflatten(treedef, run.subdiff_distance(arrays, gradients, strength))
 
 

@@ -1,14 +1,17 @@
 """What is asked of one array: that it is dense, of a floating dtype, and fits another one."""
 
+from collections.abc import Sequence
+
 from l1_any._arrays.lookup import find, known, wrapped
-from l1_any._arrays.shapes import extent, is_known
+from l1_any._arrays.shapes import is_known
 from l1_any._arrays.standard import ArrayOps, library_name
+from l1_any._arrays.state import State
 from l1_any._typing import Array, Namespace
 
 
-def floating(x: Array, ops: ArrayOps, name: str) -> None:
+def floating(ops: ArrayOps, name: str) -> None:
     """Refuse what is not a dense array of a floating dtype."""
-    dense(x, ops, name)
+    dense(ops, name)
     if not ops.is_floating:
         raise TypeError(
             f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
@@ -16,9 +19,9 @@ def floating(x: Array, ops: ArrayOps, name: str) -> None:
         )
 
 
-def real_floating(x: Array, ops: ArrayOps, name: str) -> None:
+def real_floating(ops: ArrayOps, name: str) -> None:
     """Refuse what is not a dense array of a real floating dtype."""
-    dense(x, ops, name)
+    dense(ops, name)
     if not ops.is_floating or ops.is_complex:
         raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
 
@@ -29,7 +32,7 @@ def boolean(x: Array, name: str, like: Array, of: str) -> None:
     if ops is None:
         raise TypeError(f"`{name}` must be a boolean array or None, got {type(x).__name__}.")
     same_place(x, like, name, of)
-    dense(x, ops, name)
+    dense(ops, name)
     if not ops.is_boolean:
         raise TypeError(
             f"`{name}` must have the boolean dtype, got {ops.dtype_name}; compare first, as in `{name} != 0`."
@@ -37,11 +40,25 @@ def boolean(x: Array, name: str, like: Array, of: str) -> None:
     broadcastable(x, tuple(like.shape), name, of)
 
 
-def dense(x: Array, ops: ArrayOps, name: str) -> None:
+def dense(ops: ArrayOps, name: str) -> None:
     """Refuse an array whose elements are not all there to be read, or whose operators are its own."""
-    reason = ops.why_refused(x)
-    if reason:
-        raise TypeError(f"`{name}` must be a dense array, got {reason}.")
+    if ops.refused:
+        raise TypeError(f"`{name}` must be a dense array, got {ops.refused}.")
+
+
+def beside(
+    ops: ArrayOps, around: State | None, names: Sequence[str], *arrays: Array | None
+) -> ArrayOps:
+    """Return the operations for the first array in the state of the call, if all arrays are dense."""
+    if ops.has_one_state:
+        return ops
+    own = ops.at(around, *arrays)
+    if own.refused:
+        for name, a in zip(names, arrays, strict=True):
+            kind = find(a)
+            if kind is not None:
+                dense(kind.at(around, a), name)
+    return own
 
 
 def same_place(a: Array, x: Array, name: str, of: str) -> None:
@@ -74,8 +91,3 @@ def of_namespace(ops: ArrayOps, xp: Namespace, name: str) -> None:
         raise TypeError(
             f"`xp` must be the namespace of `{name}`, {ops.library_name}, got {library_name(xp)}."
         )
-
-
-def with_elements(x: Array) -> bool:
-    """Whether an array may hold elements: one of unknown length may."""
-    return bool(extent(x) != 0)

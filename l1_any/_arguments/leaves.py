@@ -11,6 +11,7 @@ from l1_any._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 
 from . import axes, pytrees
 from .arrays import (
+    beside,
     boolean,
     broadcastable,
     dense,
@@ -32,13 +33,18 @@ def leaves(
     if ops is not None:
         if xp is not None:
             of_namespace(ops, xp, name)
-        return [_leaf(x, ops, ops.around(), where, weights, name)], pytrees.LEAF
-    arrays, treedef = pytrees.flatten(x, name)
-    kinds = of_arrays(arrays, name, xp)
+        return [_leaf(x, ops, None, where, weights, name)], pytrees.LEAF
+    arrays, kinds, treedef = pytrees.flatten(x, name)
+    together(arrays, kinds, name, xp)
+    around = kinds[0].around()
+    if where is None and weights is None:
+        out = [
+            _leaf(array, ops, around, None, None, name) for array, ops in zip(arrays, kinds, strict=True)
+        ]
+        return out, treedef
     masks = pytrees.match(where, treedef, "where", name)
     alike = weights is None or is_number(weights)
     factors = [weights] * len(arrays) if alike else pytrees.match(weights, treedef, "weights", name)
-    around = kinds[0].around()
     out = [
         _leaf(array, ops, around, mask, weight, name)
         for array, ops, mask, weight in zip(arrays, kinds, masks, factors, strict=True)
@@ -51,30 +57,32 @@ def arrays_of(x: ArrayTree, xp: Namespace | None, name: str = "x") -> tuple[list
     return leaves(x, None, None, xp, name)
 
 
-def of_arrays(arrays: Sequence[Array], name: str, xp: Namespace | None = None) -> list[ArrayOps]:
-    """Return the operations for arrays that must share library and device."""
+def together(
+    arrays: Sequence[Array], kinds: Sequence[ArrayOps], name: str, xp: Namespace | None = None
+) -> None:
+    """Refuse arrays that do not share library and device, and the lack of any."""
     if not arrays:
         raise ValueError(f"`{name}` must hold at least one array, got an empty structure.")
-    first = arrays[0]
-    kinds: list[ArrayOps] = []
-    for array in arrays:
-        ops = find(array)
-        assert ops is not None, "a leaf is an array"  # noqa: S101
-        if not kinds:
-            if xp is not None:
-                of_namespace(ops, xp, name)
-            here = ops.devices(first)
-        elif ops.xp is not kinds[0].xp or ops.devices(array) != here:
-            floating(array, ops, name)
+    first, own = arrays[0], kinds[0]
+    if xp is not None:
+        of_namespace(own, xp, name)
+    here = own.devices(first)
+    for array, ops in zip(arrays, kinds, strict=True):
+        if ops.xp is not own.xp or ops.devices(array) != here:
+            floating(ops, name)
             same_place(array, first, name, name)
-        kinds.append(ops)
-    return kinds
 
 
-def _leaf(x: Array, ops: ArrayOps, around: State, where: Any, weights: Any, name: str) -> Leaf:
-    floating(x, ops, name)
+def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: Any, name: str) -> Leaf:
+    if ops.refused or not ops.is_floating:
+        floating(ops, name)
     if where is None and weights is None:
-        return Leaf(x, ops.at(around, x))
+        if ops.has_one_state:
+            return Leaf(x, ops)
+        own = ops.at(around, x)
+        if own.refused:
+            floating(own, name)
+        return Leaf(x, own)
     if where is not None:
         boolean(where, "where", x, name)
     factor = None
@@ -84,15 +92,18 @@ def _leaf(x: Array, ops: ArrayOps, around: State, where: Any, weights: Any, name
             weights, factor = None, number(weights, "weights", _NUMBER_OR_ARRAY)
         else:
             same_place(weights, x, "weights", name)
-            real_floating(weights, kind, "weights")
+            real_floating(kind, "weights")
             broadcastable(weights, tuple(x.shape), "weights", name)
-    return Leaf(x, ops.at(around, x, where, weights), where, weights, factor)
+    own = beside(ops, around, (name, "where", "weights"), x, where, weights)
+    return Leaf(x, own, where, weights, factor)
 
 
-def met_by(leaf: Leaf, *others: Any) -> Leaf:
+def met_by(leaf: Leaf, *others: Any, names: Sequence[str]) -> Leaf:
     """Return the leaf in the state that it has beside more arrays: a step, a radius, a gradient."""
-    ops = leaf.ops
-    return leaf._replace(ops=ops.at(ops.around(), leaf.x, leaf.where, leaf.weights, *others))
+    if leaf.ops.has_one_state:
+        return leaf
+    names = ("x", "where", "weights", *names)
+    return leaf._replace(ops=beside(leaf.ops, None, names, leaf.x, leaf.where, leaf.weights, *others))
 
 
 def reduction(
@@ -158,10 +169,10 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
         return number(value, name, _NUMBER_OR_ARRAY), leaf
     value = ops.as_array(value)
     same_place(value, leaf.x, name, "x")
-    real_floating(value, ops, name)
+    real_floating(ops, name)
     shape = leaf.x.shape
     broadcastable(value, tuple([1 if axis in reduced else n for axis, n in enumerate(shape)]), name)
-    return value, met_by(leaf, value)
+    return value, met_by(leaf, value, names=(name,))
 
 
 def step_of_each(value: Any, leaves: Sequence[Leaf], name: str) -> tuple[Array | float, list[Leaf]]:
@@ -190,7 +201,7 @@ def radius(
         return out, list(leaves)
     if axis is None:
         out = first.ops.xp.reshape(out, ())
-    return out, [met, *(met_by(leaf, out) for leaf in leaves[1:])]
+    return out, [met, *(met_by(leaf, out, names=(name,)) for leaf in leaves[1:])]
 
 
 def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, name: str) -> list[Array]:
@@ -201,7 +212,7 @@ def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, nam
         if ops is None:
             raise TypeError(f"`{name}` must be an array like `x`, got {type(array).__name__}.")
         same_place(array, leaf.x, name, "x")
-        dense(array, ops, name)
+        dense(ops, name)
         shape, own = tuple(leaf.x.shape), tuple(array.shape)
         if (own, array.dtype) != (shape, leaf.x.dtype):
             raise ValueError(

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from l1_any._arrays.lookup import is_array
+from l1_any._arrays.lookup import find, is_array
+from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array, ArrayTree
 
 
@@ -18,14 +19,18 @@ class Treedef(NamedTuple):
 LEAF = Treedef()
 
 
-def flatten(tree: ArrayTree, name: str) -> tuple[list[Array], Treedef]:
-    """Return the arrays in the order of iteration, and the pytree that they came in."""
+def flatten(tree: ArrayTree, name: str) -> tuple[list[Array], list[ArrayOps], Treedef]:
+    """Return the arrays in the order of iteration, what can be done with each, and the pytree that they came in."""
     leaves: list[Array] = []
-    return leaves, _flatten(tree, name, leaves)
+    kinds: list[ArrayOps] = []
+    return leaves, kinds, _flatten(tree, name, leaves, kinds)
 
 
 def unflatten(treedef: Treedef, leaves: Iterable[Any]) -> Any:
     """Put leaves into a pytree; an iterable that is none of the usual containers comes back as a list."""
+    if treedef is LEAF:
+        (leaf,) = leaves
+        return leaf
     return _unflatten(treedef, iter(leaves))
 
 
@@ -36,15 +41,23 @@ def match(tree: Any, treedef: Treedef, name: str, of: str) -> list[Any]:
     return leaves
 
 
-def _flatten(tree: ArrayTree, path: str, leaves: list[Array]) -> Treedef:
-    if is_array(tree):
+def _flatten(tree: ArrayTree, path: str, leaves: list[Array], kinds: list[ArrayOps]) -> Treedef:
+    ops = find(tree)
+    if ops is not None:
         leaves.append(tree)
+        kinds.append(ops)
         return LEAF
     keys, values, build = _children(tree, path)
-    children = tuple(
-        _flatten(value, f"{path}[{key!r}]", leaves) for key, value in zip(keys, values, strict=True)
-    )
-    return Treedef(build, keys, children)
+    children = []
+    for key, value in zip(keys, values, strict=True):
+        ops = find(value)
+        if ops is None:
+            children.append(_flatten(value, f"{path}[{key!r}]", leaves, kinds))
+        else:
+            leaves.append(value)
+            kinds.append(ops)
+            children.append(LEAF)
+    return Treedef(build, keys, tuple(children))
 
 
 def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Callable[[list[Any]], Any]]:

@@ -17,7 +17,7 @@ class CupyOps(ArrayOps):
     library = "cupy"
     sums_in_halves = True
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return the operations of the plain state: CuPy has one state, and float64 everywhere."""
         del around, x, others
         return self.sibling(State.PLAIN, "float64", "cuda")

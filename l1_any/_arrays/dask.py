@@ -15,13 +15,14 @@ class DaskOps(ArrayOps):
     """Operations for Dask's arrays."""
 
     is_chunked = True
+    has_one_state = True
 
     @classmethod
     def of(cls, x: Array) -> Self:
         """Return the operations for the dtype of an array."""
         return cls(xp=xp, dtype=x.dtype, dtype_name=dtype_name(x.dtype), state=State.LAZY)
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return these operations: Dask's arrays are always lazy, and have float64."""
         del around, x, others
         return self

@@ -9,7 +9,7 @@ from jax import numpy as xp
 
 from l1_any._typing import Array, Device, DType
 
-from .standard import ArrayOps, NotConnectedError, Summation
+from .standard import ArrayOps, NotConnectedError
 from .state import State
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ class JaxOps(ArrayOps):
 
     library = "jax"
     compiles = True
+    sums_by_tree = True
     differentiates = "by transformation"
 
     @classmethod
@@ -29,7 +30,7 @@ class JaxOps(ArrayOps):
         """Return the operations for the dtype of an array."""
         return cls(xp=xp, dtype=x.dtype, dtype_name=np.dtype(x.dtype).name)
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return the operations for arrays that may be traced, or spread over devices."""
         del around
         state = State.PLAIN
@@ -77,11 +78,6 @@ class JaxOps(ArrayOps):
         if bits is None:
             return super().sort_descending(x, axis)
         return xp.flip(xp.sort(x.view(bits), axis=axis), axis=axis).view(x.dtype)
-
-    def summation(self, x: Array, axes: tuple[int, ...], dtype_name: str) -> Summation:
-        """Return the tree, for XLA adds runs of numbers one by one; it needs lengths that are numbers."""
-        del dtype_name
-        return "tree" if axes and all(type(n) is int for n in x.shape) else "library"
 
     def compiled(self, function: Callable[..., T], *static: str) -> Callable[..., T]:
         """Return the function, compiled once: it must be one that lasts, not made for the call."""

@@ -21,13 +21,21 @@ class NumpyOps(ArrayOps):
     clip = staticmethod(np.clip)  # array-api-compat writes through masks
     where = staticmethod(np.where)
     as_array = staticmethod(np.asanyarray)
+    sum = staticmethod(np.add.reduce)  # without the three calls of numpy.sum
+    has_one_state = True
 
     @classmethod
     def of(cls, x: Array) -> Self:
         """Return the operations for the dtype of an array."""
-        return cls(xp=xp, dtype=x.dtype, dtype_name=dtype_name(x.dtype), place="cpu")
+        refused = None
+        if isinstance(x, np.ma.MaskedArray):
+            refused = "a NumPy masked array; pass its data, and what its mask lets through as `where`"
+        elif isinstance(x, np.matrix):
+            refused = "a NumPy matrix; pass np.asarray of it"
+        name = dtype_name(x.dtype)
+        return cls(xp=xp, dtype=x.dtype, dtype_name=name, place="cpu", refused=refused)
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return these operations: NumPy has one state."""
         del around, x, others
         return self
@@ -36,12 +44,6 @@ class NumpyOps(ArrayOps):
         """Name float64."""
         del x
         return "float64"
-
-    def why_refused(self, x: Array) -> str | None:
-        """Say why not: arrays with a mask, and matrices, whose operators are their own."""
-        if isinstance(x, np.ma.MaskedArray):
-            return "a NumPy masked array; pass its data, and what its mask lets through as `where`"
-        return "a NumPy matrix; pass np.asarray of it" if isinstance(x, np.matrix) else None
 
     def device(self, x: Array) -> Device:
         """Return the one device."""
@@ -66,9 +68,13 @@ class NumpyOps(ArrayOps):
         own += 0.0
         return own
 
-    def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
-        """Sum without the three calls of `numpy.sum`."""
-        return np.add.reduce(x, axis=axes, dtype=dtype, keepdims=keepdims)
+    def cast(self, x: Array, dtype: DType) -> Array:
+        """Return x in a dtype, without a copy where it has that."""
+        return x.astype(dtype, copy=False)
+
+    def finished(self, total: Array) -> Array:
+        """Round a total, which may be a scalar, to the dtype of results."""
+        return np.asanyarray(total, dtype=self.result_dtype)
 
     def to_host(self, x: Any) -> np.ndarray[Any, Any]:
         """Return the array itself; of bfloat16 in float32."""

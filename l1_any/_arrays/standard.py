@@ -37,18 +37,24 @@ class ArrayOps:
     state: State = State.PLAIN
     accumulator_name: str = "float64"
     """The real dtype of sums: float64 where library and device have it, else float32."""
+    refused: str | None = None
+    """Why arrays of this type cannot be read, or None."""
     place: str = ""
     """"cpu" where the data lie in the CPU's memory and a slice costs nothing, "cuda" on such a GPU, else empty."""
     _siblings: dict[Any, Self] = dataclasses.field(default_factory=dict, repr=False)
 
     library: ClassVar[str] = ""
     """The name of the library in the table of kernels."""
+    has_one_state: ClassVar[bool] = False
+    """Whether `at` need not be asked."""
     compiles: ClassVar[bool] = False
     """Whether eager arrays are worked on by compiled functions."""
     is_chunked: ClassVar[bool] = False
     """Whether the arrays are lazy and made of chunks."""
     differentiates: ClassVar[Literal["by graph", "by transformation"] | None] = None
     """How the library differentiates functions of eager arrays, if it does."""
+    sums_by_tree: ClassVar[bool] = False
+    """Whether the library adds up runs of terms one by one, whatever their dtype."""
     sums_in_halves: ClassVar[bool] = False
     """Whether the library's own sum of terms as wide as the accumulator may leave the contract's error."""
 
@@ -77,6 +83,14 @@ class ArrayOps:
     """Whether a derivative may be asked of the expression that is written down."""
     is_symbolic: bool = dataclasses.field(init=False)
     """Whether there may be no values to look at."""
+    summation: Summation = dataclasses.field(init=False)
+    """The way of summing terms of the dtype of results that keeps to the contract's error."""
+    wide_summation: Summation = dataclasses.field(init=False)
+    """The same of terms as wide as the accumulator.
+
+    Libraries add up terms one by one along any axis but the one of neighbours in memory, and on a GPU in runs along
+    that one. The error matters where the terms are as wide as the accumulator.
+    """
 
     def __post_init__(self) -> None:
         is_complex = self.dtype_name in ("complex64", "complex128")
@@ -92,7 +106,14 @@ class ArrayOps:
             "wide_dtype": getattr(self.xp, _COMPLEX[wide] if is_complex else wide),
             "is_differentiated": self.state in (State.RECORDED, State.TRACED, State.SHARDED),
             "is_symbolic": self.state in (State.TRACED, State.LAZY),
+            "wide_summation": "library",
+            "summation": "library",
         }
+        if self.sums_by_tree:
+            derived["summation"] = derived["wide_summation"] = "tree"
+        elif self.sums_in_halves and self.state in (State.PLAIN, State.RECORDED):
+            derived["wide_summation"] = "halves"
+            derived["summation"] = "halves" if result == wide else "library"
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -103,8 +124,11 @@ class ArrayOps:
 
     # What an array is.
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
-        """Return the operations for x, given what surrounds the call, and the arrays that x meets in it."""
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
+        """Return the operations for x, given the arrays that x meets in a call, and what `around` returned.
+
+        Without the latter it is asked.
+        """
         del around, others
         return self.sibling(State.PLAIN, self.accumulator_of(x))
 
@@ -131,10 +155,6 @@ class ArrayOps:
         real = self.xp.__array_namespace_info__().dtypes(device=compat.device(x), kind="real floating")
         return "float64" if "float64" in real else "float32"
 
-    def why_refused(self, x: Array) -> str | None:
-        """Say why an array is not a dense one that this package can read, or None."""
-        del x
-
     def device(self, x: Array) -> Device:
         """Return the device to create arrays on beside x."""
         return compat.device(x)
@@ -146,6 +166,10 @@ class ArrayOps:
     def as_array(self, x: Array) -> Array:
         """Return a 0-d array for a scalar, where the library has such."""
         return x
+
+    def finished(self, total: Array) -> Array:
+        """Round a total to the dtype of results, as an array."""
+        return self.cast(total, self.result_dtype)
 
     def detach(self, x: Array) -> Array:
         """Return x as a constant of automatic differentiation."""
@@ -249,17 +273,6 @@ class ArrayOps:
     def number(self, n: Any, like: Array) -> Array:
         """Return a number of elements, which may be a symbol, as a 0-d array of the accumulator's dtype."""
         return self.full((), n, self.accumulator, like)
-
-    def summation(self, x: Array, axes: tuple[int, ...], dtype_name: str) -> Summation:
-        """Return the way of summing terms of a dtype, of x's shape, that keeps to the contract's error.
-
-        Libraries add up terms one by one along any axis but the one of neighbours in memory, and on a GPU in runs
-        along that one. The error matters where the terms are as wide as the accumulator.
-        """
-        del x
-        eager = self.state in (State.PLAIN, State.RECORDED)
-        as_wide = dtype_name == self.accumulator_name
-        return "halves" if axes and as_wide and eager and self.sums_in_halves else "library"
 
     # What the library does with functions.
 

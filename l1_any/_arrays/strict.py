@@ -16,7 +16,7 @@ class StrictOps(ArrayOps):
 
     sums_in_halves = True
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return the operations for the device of x."""
         del around, others
         return self.sibling(State.PLAIN, self.accumulator_of(x), "cpu")

@@ -1,5 +1,7 @@
 """torch: three states of a tensor, sums that know their dtype, and a sign that knows NaN."""
 
+import dataclasses
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
@@ -8,7 +10,7 @@ import array_api_compat.torch as xp
 import numpy as np
 import torch
 
-from l1_any._typing import Array, Device, DType
+from l1_any._typing import Array, DType
 
 from . import torch_autograd
 from .dtypes import dtype_name
@@ -19,6 +21,14 @@ T = TypeVar("T")
 
 _WHOLE = (torch.Tensor, torch.nn.Parameter)
 _WITH_DOUBLE = ("cpu", "cuda")
+_REFUSED = "a sparse or nested tensor; pass its values, or a list of dense tensors"
+
+# A mode that records or replaces what is done may keep a result that is written to later: selective checkpointing
+# does. torch has no public question for it. Without this one there would always seem to be a mode, and nothing would
+# be written in place.
+_current_mode = getattr(
+    getattr(torch.utils, "_python_dispatch", None), "_get_current_dispatch_mode", lambda: "unknown"
+)
 
 
 class TorchOps(ArrayOps):
@@ -30,6 +40,8 @@ class TorchOps(ArrayOps):
     abs = staticmethod(torch.abs)
     where = staticmethod(torch.where)
     clip = staticmethod(torch.clamp)
+    device = staticmethod(operator.attrgetter("device"))
+    devices = staticmethod(operator.attrgetter("device"))
 
     @classmethod
     def of(cls, x: Array) -> Self:
@@ -52,43 +64,47 @@ class TorchOps(ArrayOps):
 
     def around(self) -> State:
         """Return whether a compiler, or a mode that watches what is done, is at work."""
-        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing() or _is_watched()
+        at_work = (
+            torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None
+        )
         return State.TRACED if at_work else State.PLAIN
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return the operations for tensors that may be recorded, transformed or distributed."""
-        state = around
-        if state is State.PLAIN:
+        state = State.PLAIN
+        if around is State.TRACED or (
+            around is None
+            and (torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None)
+        ):
+            state = State.TRACED
+        else:
             grad = torch.is_grad_enabled()
             for a in (x, *others):
                 if not isinstance(a, torch.Tensor):
                     continue
                 if grad and a.requires_grad:
                     state = State.RECORDED
+                if a.layout is not torch.strided or a.is_nested:
+                    return dataclasses.replace(self, refused=_REFUSED)
                 if type(a) not in _WHOLE:
                     state = State.SHARDED if _is_distributed(a) else State.TRACED
                     break
-                if a.is_meta or _is_wrapped(a):
+                try:  # what torch.func and torch.autograd.grad(is_grads_batched=True) wrap has no memory of its own
+                    a.untyped_storage()
+                except NotImplementedError:
                     state = State.TRACED
                     break
-        place = x.device.type
-        if place in _WITH_DOUBLE:
-            return self.sibling(state, "float64", place)
-        return self.sibling(state, super().accumulator_of(x))
+                if a.is_meta or torch.autograd.forward_ad.unpack_dual(a).tangent is not None:
+                    state = State.TRACED
+                    break
+        try:
+            return self._siblings[state, "float64", x.device.type]
+        except KeyError:
+            return self.sibling(state, self.accumulator_of(x), x.device.type)
 
     def accumulator_of(self, x: Array) -> str:
         """Name float64 on a CPU and on CUDA, else what the device has."""
         return "float64" if x.device.type in _WITH_DOUBLE else super().accumulator_of(x)
-
-    def why_refused(self, x: Array) -> str | None:
-        """Say why not: sparse and nested tensors."""
-        if x.layout is torch.strided and not x.is_nested:
-            return None
-        return "a sparse or nested tensor; pass its values, or a list of dense tensors"
-
-    def device(self, x: Array) -> Device:
-        """Return the device of a tensor."""
-        return x.device
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
         """Return the values in NumPy; of bfloat16 in float32."""
@@ -138,11 +154,7 @@ class TorchOps(ArrayOps):
         return torch.cumsum(x, dim=axis, dtype=dtype)
 
     def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
-        """Sum along some axes in a dtype; for torch no axes would mean all of them."""
-        if not axes:
-            return x.to(dtype)
-        if len(axes) == x.ndim and not keepdims:
-            return torch.sum(x, dtype=dtype)
+        """Sum along some axes in a dtype."""
         return torch.sum(x, dim=axes, keepdim=keepdims, dtype=dtype)
 
     def records_alone(self, x: Array, *others: Array | None) -> bool:
@@ -214,28 +226,6 @@ class _One(dict[Any, Any]):
 
     def __getitem__(self, _: Any) -> Any:
         return self._ops
-
-
-def _is_watched() -> bool:
-    """Whether a mode of torch's records or replaces what is done: it may keep a result that is written to later.
-
-    Selective checkpointing is such a mode. torch has no public question for it. Without this one there would always
-    seem to be a mode, and nothing would be written in place.
-    """
-    modes = getattr(torch.utils, "_python_dispatch", None)
-    mode = getattr(modes, "_get_current_dispatch_mode", lambda: "unknown")
-    return mode() is not None
-
-
-def _is_wrapped(x: Array) -> bool:
-    """Whether a tensor stands for others in a transformation of functions, or has a tangent."""
-    if torch.autograd.forward_ad.unpack_dual(x).tangent is not None:
-        return True
-    try:  # what torch.func and torch.autograd.grad(is_grads_batched=True) wrap has no memory of its own
-        x.untyped_storage()
-    except NotImplementedError:
-        return True
-    return False
 
 
 def _is_distributed(x: Array) -> bool:

@@ -35,35 +35,6 @@ class Penalty(Protocol):
         """m·w·h'(x)·scale/n, of the dtype of x."""
 
 
-class Magnitude(NamedTuple):
-    """The L1 penalty's own h(x) = |x|."""
-
-    operation = "sum_of_magnitudes"
-
-    def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
-        """m·w·|x|."""
-        return terms(x, where, weights, ops=ops)
-
-    @property
-    def summands(self) -> tuple[Terms, ...]:
-        """m·w·|x|."""
-        return (terms,)
-
-    def derivative(
-        self,
-        x: Array,
-        where: Array | None,
-        weights: Array | None,
-        scale: Array | float | None = None,
-        n: Array | float | None = None,
-        /,
-        *,
-        ops: ArrayOps,
-    ) -> Array:
-        """m·w·s·scale/n."""
-        return scaled(sign(ops.selected(x, where), ops=ops), x, where, weights, scale, n, ops=ops)
-
-
 def sign(x: Array, *, ops: ArrayOps) -> Array:
     """Subgradient s ∈ ∂|x|: x/|x|, with 0 at ±0, ±1 at ±inf and NaN at NaN."""
     if not ops.is_complex:
@@ -100,13 +71,16 @@ def magnitude(x: Array, *, ops: ArrayOps) -> Array:
 
 def terms(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
     """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
-    x = ops.selected(x, where)
-    if ops.is_differentiated:
+    if where is not None:
+        x = ops.selected(x, where)
+    if ops.is_complex:
+        a = magnitude(ops.wide(x), ops=ops)
+    elif ops.is_differentiated:
         # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
-        a = differentiable_abs(ops.wide(x) if ops.is_complex else ops.result(x), ops=ops)
+        a = ops.differentiable_abs(x if ops.dtype is ops.result_dtype else ops.result(x))
     else:
-        a = ops.abs(ops.wide(x) if ops.is_complex else x)
-    return weighted(a, where, weights, ops=ops)
+        a = ops.abs(x)
+    return a if weights is None else weighted(a, where, weights, ops=ops)
 
 
 def weighted(own: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
@@ -206,6 +180,32 @@ def ones(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
     if where is None:
         return ops.xp.ones_like(x, dtype=ops.accumulator)
     return ops.xp.astype(ops.xp.broadcast_to(where, x.shape), ops.accumulator)
+
+
+class Magnitude(NamedTuple):
+    """The L1 penalty's own h(x) = |x|."""
+
+    operation = "sum_of_magnitudes"
+    terms = staticmethod(terms)
+
+    @property
+    def summands(self) -> tuple[Terms, ...]:
+        """m·w·|x|."""
+        return (terms,)
+
+    def derivative(
+        self,
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        scale: Array | float | None = None,
+        n: Array | float | None = None,
+        /,
+        *,
+        ops: ArrayOps,
+    ) -> Array:
+        """m·w·s·scale/n."""
+        return scaled(sign(ops.selected(x, where), ops=ops), x, where, weights, scale, n, ops=ops)
 
 
 MAGNITUDE = Magnitude()

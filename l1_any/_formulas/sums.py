@@ -19,8 +19,10 @@ def total_of(
     terms: Terms, x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
 ) -> Array:
     """Sum along some axes what a formula gives for each element, in the accumulator's dtype."""
-    way = ops.summation(x, axes, ops.result_name)
-    if way == "library":
+    way = ops.summation
+    if not axes:
+        return ops.cast(terms(x, *others, ops=ops), ops.accumulator)
+    if way == "library" or (way == "tree" and not _are_numbers(x.shape)):
         return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
     if way == "halves":
         return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)
@@ -45,10 +47,17 @@ def totals_of(summands: Sequence[Terms], *arrays: Array | None, **options: Any) 
 
 def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps) -> Array:
     """Sum real terms along some axes, in the accumulator's dtype, which they have."""
-    way = ops.summation(terms, axes, ops.accumulator_name)
-    if way == "library":
+    way = ops.wide_summation
+    if not axes:
+        return terms
+    if way == "library" or (way == "tree" and not _are_numbers(terms.shape)):
         return ops.sum(terms, axes, keepdims=keepdims, dtype=ops.accumulator)
     return _added(terms, way, axes=axes, keepdims=keepdims, ops=ops)
+
+
+def _are_numbers(lengths: tuple[Any, ...]) -> bool:
+    """Whether no length is a symbol, as it may be for an exporter."""
+    return all(type(n) is int for n in lengths)
 
 
 def _cut(arrays: tuple[Array | None, ...], axis: int, part: slice) -> list[Array | None]:

@@ -37,7 +37,7 @@ ROWS = (
     ),
 )
 
-_BY_KEY = {
+BY_KEY = {
     (row.operation, row.library, place, dtype): row
     for row in ROWS
     for place in row.places
@@ -48,7 +48,7 @@ _LOADED: dict[str, Callable[..., Any]] = {}
 
 def find(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
     """Return the kernel for plain arrays, or None where the formula has none."""
-    row = _BY_KEY.get((operation, ops.library, ops.place, ops.dtype_name))
+    row = BY_KEY.get((operation, ops.library, ops.place, ops.dtype_name))
     if row is None or ops.state is not State.PLAIN:
         return None
     if row.function not in _LOADED:

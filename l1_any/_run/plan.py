@@ -48,21 +48,21 @@ def reduce(
 
     ``operation`` names the formula in the table of kernels.
     """
-    x = arrays[0]
-    if operation and (kernel := table.find(operation, ops)):
-        return kernel(*arrays, axes=axes, keepdims=keepdims, ops=ops)
+    if (operation, ops.library, ops.place, ops.dtype_name) in table.BY_KEY:
+        kernel = table.find(operation, ops)
+        if kernel is not None:
+            return kernel(*arrays, axes=axes, keepdims=keepdims, ops=ops)
     block = blocks.READ // 2 if ops.result_name == "float64" else blocks.READ
-    match way(ops, x, block):
-        case Way.WHOLE:
-            return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
-        case Way.BLOCKS:
-            return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
-        case Way.CHUNKS:
+    found = way(ops, arrays[0], block)
+    if found is Way.WHOLE:
+        return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
+    if found is Way.BLOCKS:
+        return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
 
-            def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
-                return reduce(formula, *arrays, ops=ops, operation=operation, **options)
+    def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
+        return reduce(formula, *arrays, ops=ops, operation=operation, **options)
 
-            return chunks.reduce(on_chunk, arrays, axes, keepdims=keepdims, ops=ops)
+    return chunks.reduce(on_chunk, arrays, axes, keepdims=keepdims, ops=ops)
 
 
 def elementwise(

@@ -1,8 +1,12 @@
-"""The penalty of a pytree of arrays: one sum, one n, rounded once."""
+"""The penalty of a pytree of arrays: one sum, one n, rounded once.
+
+The functions of one leaf take its fields, in the order of `Leaf`, since JAX compiles them: the operations are static,
+arrays and numbers are traced.
+"""
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from l1_any._arrays.standard import ArrayOps
@@ -12,7 +16,7 @@ from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Axes, Leaf
 
-from . import autograd, blocks, mean, plan
+from . import autograd, mean, plan, signs
 
 
 class Reductions(NamedTuple):
@@ -29,24 +33,32 @@ def value(
     leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool, penalty: Penalty = MAGNITUDE
 ) -> Array:
     """Σ m·w·h(x), over n for a mean; ``axes=None`` for all of every leaf."""
-    if len(leaves) == 1:
-        leaf = leaves[0]
-        run = leaf.ops.compiled(_value, "axes", "keepdims", "is_mean", "ops")
-        return run(*_arrays(leaf), penalty, axes=axes, keepdims=keepdims, is_mean=is_mean, ops=leaf.ops)
-    totals = [_compiled_totals(leaf, penalty, every=False)[0] for leaf in leaves]
-    return _finished(totals, mean.count(leaves, None) if is_mean else None, leaves)
+    if len(leaves) > 1:
+        totals = []
+        for leaf in leaves:
+            run = leaf.ops.compiled(_total, "ops", "axes", "keepdims") if leaf.ops.compiles else _total
+            totals.append(run(*leaf, penalty, axes=None, keepdims=False))
+        return _finished(totals, mean.count(leaves, None) if is_mean else None, leaves)
+    (leaf,) = leaves
+    ops = leaf.ops
+    if ops.compiles:
+        run = ops.compiled(_value, "ops", "axes", "keepdims", "is_mean")
+        return run(*leaf, penalty, axes=axes, keepdims=keepdims, is_mean=is_mean)
+    total = _total(*leaf, penalty, axes=axes, keepdims=keepdims)
+    if is_mean:
+        total = mean.divided(total, mean.count(leaves, axes), axes, ops=ops)
+    return ops.finished(total)
 
 
 def reductions(leaves: Sequence[Leaf], *, penalty: Penalty = MAGNITUDE) -> Reductions:
     """Σ m·w·h(x) and Σ m·w·|x|, and their means, from one reading of arrays that hold their data."""
-    totals = [_compiled_totals(leaf, penalty, every=True) for leaf in leaves]
+    totals = [_run(_totals, leaf, penalty) for leaf in leaves]
     n = mean.count(leaves, None)
-    total, raw = [t[0] for t in totals], [t[-1] for t in totals]
-    both = _finished(total, None, leaves), _finished(total, n, leaves)
+    both = _with_mean([t[0] for t in totals], n, leaves)
     detach = leaves[0].ops.detach
-    if raw[0] is total[0]:
-        return Reductions(*both, detach(both[0]), detach(both[1]))
-    return Reductions(*both, detach(_finished(raw, None, leaves)), detach(_finished(raw, n, leaves)))
+    if len(penalty.summands) == 1:
+        return Reductions(*both, *map(detach, both))
+    return Reductions(*both, *map(detach, _with_mean([t[-1] for t in totals], n, leaves)))
 
 
 def subgradient(
@@ -55,13 +67,9 @@ def subgradient(
     """m·w·h'(x) of each leaf, over n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
     if len(leaves) == 1:
-        leaf = leaves[0]
-        run = leaf.ops.compiled(_subgradient, "axes", "is_mean", "ops")
-        return [run(*_arrays(leaf), penalty, axes=axes, is_mean=is_mean, ops=leaf.ops)]
+        return [_run(_subgradient, leaves[0], penalty, axes=axes, is_mean=is_mean)]
     n = mean.count(leaves, axes) if is_mean else None
-    return [
-        leaf.ops.compiled(_derivative, "ops")(*_arrays(leaf), n, penalty, ops=leaf.ops) for leaf in leaves
-    ]
+    return [_run(signs.derivative, leaf, n, penalty) for leaf in leaves]
 
 
 def value_and_subgradient(
@@ -69,19 +77,12 @@ def value_and_subgradient(
 ) -> tuple[Array, list[Array]]:
     """Both of them, from one reading of plain arrays."""
     if len(leaves) == 1:
-        leaf = leaves[0]
-        run = leaf.ops.compiled(_value_and_subgradient, "axes", "keepdims", "is_mean", "ops")
-        total, s = run(*_arrays(leaf), axes=axes, keepdims=keepdims, is_mean=is_mean, ops=leaf.ops)
+        run = _value_and_subgradient
+        total, s = _run(run, leaves[0], axes=axes, keepdims=keepdims, is_mean=is_mean)
         return total, [s]
     n = mean.count(leaves, axes) if is_mean else None
-    both = [
-        leaf.ops.compiled(_total_and_signs, "axes", "keepdims", "ops")(
-            *_arrays(leaf), n, axes=None, keepdims=False, ops=leaf.ops
-        )
-        for leaf in leaves
-    ]
-    totals, signs = zip(*both, strict=True)
-    return _finished(totals, n, leaves), list(signs)
+    both = [_run(_total_and_signs, leaf, n, axes=None, keepdims=False) for leaf in leaves]
+    return _finished([total for total, _ in both], n, leaves), [s for _, s in both]
 
 
 def subgradient_norm(leaves: Sequence[Leaf], *, is_mean: bool) -> Array:
@@ -99,18 +100,16 @@ def norm(
     """√Σ (m·w·x)², over n for a mean; or of other squares, by a formula that also takes the penalty."""
     leaves = [constant(leaf) for leaf in leaves]
     if len(leaves) == 1:
-        leaf = leaves[0]
-        run = leaf.ops.compiled(_norm, "squares", "is_mean", "ops")
-        return run(*_arrays(leaf), penalty, squares=squares, is_mean=is_mean, ops=leaf.ops)
-    totals = [_compiled_total_of(leaf, squares, 2, penalty) for leaf in leaves]
-    n = mean.count(leaves, None) if is_mean else None
-    return _root(totals, n, leaves)
+        return _run(_norm, leaves[0], penalty, squares=squares, is_mean=is_mean)
+    totals = [_run(_total_of, leaf, penalty, terms=squares, power=2) for leaf in leaves]
+    return _root(totals, mean.count(leaves, None) if is_mean else None, leaves)
 
 
 def dot(leaves: Sequence[Leaf]) -> Array:
     """Σ m·w·x, in the accumulator's dtype."""
     leaves = [constant(leaf) for leaf in leaves]
-    return _sum([_compiled_total_of(leaf, formulas.products, 1, MAGNITUDE) for leaf in leaves], leaves)
+    totals = [_run(_total_of, leaf, MAGNITUDE, terms=formulas.products, power=1) for leaf in leaves]
+    return leaves[0].ops.as_array(_sum(totals))
 
 
 def constant(leaf: Leaf) -> Leaf:
@@ -124,22 +123,17 @@ def constant(leaf: Leaf) -> Leaf:
     return leaf._replace(x=ops.detach(leaf.x), weights=weights, ops=ops)
 
 
-def _arrays(leaf: Leaf) -> tuple[Array, Array | None, Array | None, float | None]:
-    return leaf.x, leaf.where, leaf.weights, leaf.factor
 
-
-def _compiled_totals(leaf: Leaf, penalty: Penalty, *, every: bool) -> tuple[Array, ...]:
-    run = leaf.ops.compiled(_totals, "axes", "keepdims", "every", "ops")
-    return run(*_arrays(leaf), penalty, axes=None, keepdims=False, every=every, ops=leaf.ops)
-
-
-def _compiled_total_of(leaf: Leaf, terms: sums.Terms, power: int, penalty: Penalty) -> Array:
-    run = leaf.ops.compiled(_total_of, "terms", "power", "ops")
-    return run(*_arrays(leaf), penalty, terms=terms, power=power, ops=leaf.ops)
+def _run(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
+    """Call a function of a leaf, compiled where the library compiles."""
+    if leaf.ops.compiles:
+        function = leaf.ops.compiled(function, "ops", *static)
+    return function(*leaf, *args, **static)
 
 
 def _value(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
@@ -148,77 +142,89 @@ def _value(
     axes: Axes,
     keepdims: bool,
     is_mean: bool,
-    ops: ArrayOps,
 ) -> Array:
-    total = _totals(
-        x, where, weights, factor, penalty, axes=axes, keepdims=keepdims, every=False, ops=ops
-    )[0]
+    total = _total(x, ops, where, weights, factor, penalty, axes=axes, keepdims=keepdims)
     if is_mean:
-        n = mean.count([Leaf(x, ops, where)], axes)
-        total = mean.divided(total, n, axes, ops=ops)
-    return ops.as_array(ops.result(total))
+        total = mean.divided(total, mean.count([Leaf(x, ops, where)], axes), axes, ops=ops)
+    return ops.finished(total)
+
+
+def _total(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    penalty: Penalty,
+    *,
+    axes: Axes,
+    keepdims: bool,
+) -> Array:
+    """Σ m·w·h(x), in the accumulator's dtype."""
+    reduced = tuple(range(x.ndim)) if axes is None else axes
+    if ops.state is State.RECORDED and autograd.is_worth_a_function(x, weights, ops=ops):
+        own = (penalty.terms,)
+        (total,) = autograd.tied(own, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
+    elif ops.state is State.TRACED and ops.differentiates == "by transformation":
+        total = _tied_sum(penalty.terms, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
+    else:
+        formula = functools.partial(sums.total_of, penalty.terms)
+        total = plan.reduce(
+            formula,
+            x,
+            where,
+            weights,
+            axes=reduced,
+            keepdims=keepdims,
+            ops=ops,
+            operation=penalty.operation if weights is None else "",
+        )
+    return total if factor is None else total * factor
 
 
 def _totals(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
     penalty: Penalty,
-    *,
-    axes: Axes,
-    keepdims: bool,
-    every: bool,
-    ops: ArrayOps,
 ) -> tuple[Array, ...]:
-    """Σ m·w·h(x), and Σ m·w·|x| as a constant if both are asked for, which may be the same array."""
-    reduced = tuple(range(x.ndim)) if axes is None else axes
-    summands = penalty.summands if every else (penalty.terms,)
+    """Σ m·w·h(x), and as a constant Σ m·w·|x| where that is another sum; from one reading of plain arrays."""
+    summands = penalty.summands
+    if len(summands) == 1:
+        return (_total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False),)
+    options: dict[str, Any] = {"axes": tuple(range(x.ndim)), "keepdims": False, "ops": ops}
     if ops.state is State.RECORDED and autograd.is_worth_a_function(x, weights, ops=ops):
-        out = autograd.tied(summands, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
-    elif ops.state is State.PLAIN and len(summands) > 1:
-        both = functools.partial(sums.totals_of, summands)
-        out = plan.reduce(both, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
+        out = autograd.tied(summands, penalty, x, where, weights, **options)
+    elif ops.state is State.PLAIN:
+        out = plan.reduce(functools.partial(sums.totals_of, summands), x, where, weights, **options)
     else:
-        options = {"axes": reduced, "keepdims": keepdims, "ops": ops}
-        out = (_sum_of(summands[0], penalty.operation, x, where, weights, **options),)
-        if len(summands) > 1:
-            leaf = constant(Leaf(x, ops, where, weights))
-            options["ops"] = leaf.ops
-            out = (*out, _sum_of(summands[-1], MAGNITUDE.operation, *_arrays(leaf)[:3], **options))
+        leaf = constant(Leaf(x, ops, where, weights, factor))
+        own = _total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False)
+        return own, _total(*leaf, MAGNITUDE, axes=None, keepdims=False)
     return out if factor is None else tuple([total * factor for total in out])
 
 
-def _sum_of(
-    terms: sums.Terms,
-    operation: str,
-    x: Array,
-    where: Array | None,
-    weights: Array | None,
-    *,
-    axes: tuple[int, ...],
-    keepdims: bool,
-    ops: ArrayOps,
+def _tied_sum(
+    terms: sums.Terms, *arrays: Array | None, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
 ) -> Array:
-    formula = functools.partial(sums.total_of, terms)
-    if ops.state is not State.TRACED or ops.differentiates != "by transformation":
-        kernel = operation if weights is None and axes else ""
-        return plan.reduce(
-            formula, x, where, weights, axes=axes, keepdims=keepdims, ops=ops, operation=kernel
-        )
+    """Return a sum of traced arrays, whose derivative is the one of the plain sum."""
 
     def value(*arrays: Array | None) -> Array:
-        # No derivative is taken of this sum: that is the one of `simple`.
-        return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops.in_state(State.PLAIN))
+        # No derivative is taken of this sum, so that its terms need not be differentiable.
+        plain = ops.in_state(State.PLAIN)
+        return sums.total_of(terms, *arrays, axes=axes, keepdims=keepdims, ops=plain)
 
     def simple(*arrays: Array | None) -> Array:
         return ops.sum(terms(*arrays, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
 
-    return ops.tied_sum(value, simple, x, where, weights)
+    return ops.tied_sum(value, simple, *arrays)
 
 
 def _subgradient(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
@@ -226,41 +232,14 @@ def _subgradient(
     *,
     axes: Axes,
     is_mean: bool,
-    ops: ArrayOps,
 ) -> Array:
     n = mean.count([Leaf(x, ops, where)], axes) if is_mean else None
-    return _derivative(x, where, weights, factor, n, penalty, ops=ops)
-
-
-def _derivative(
-    x: Array,
-    where: Array | None,
-    weights: Array | None,
-    factor: float | None,
-    n: Array | float | None,
-    penalty: Penalty,
-    *,
-    ops: ArrayOps,
-) -> Array:
-    """m·w·h'(x), over n."""
-    n = None if n is None else mean.divisor(n, ops=ops)
-    if n is None or isinstance(n, float):
-
-        def formula(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
-            return penalty.derivative(x, where, weights, factor, n, ops=ops)
-
-        return ops.detach(plan.elementwise(formula, x, where, weights, ops=ops))
-
-    def by_array(
-        x: Array, where: Array | None, weights: Array | None, n: Array, *, ops: ArrayOps
-    ) -> Array:
-        return penalty.derivative(x, where, weights, factor, n, ops=ops)
-
-    return ops.detach(plan.elementwise(by_array, x, where, weights, n, ops=ops))
+    return signs.derivative(x, ops, where, weights, factor, n, penalty)
 
 
 def _value_and_subgradient(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
@@ -268,17 +247,17 @@ def _value_and_subgradient(
     axes: Axes,
     keepdims: bool,
     is_mean: bool,
-    ops: ArrayOps,
 ) -> tuple[Array, Array]:
     n = mean.count([Leaf(x, ops, where)], axes) if is_mean else None
-    total, s = _total_and_signs(x, where, weights, factor, n, axes=axes, keepdims=keepdims, ops=ops)
+    total, s = _total_and_signs(x, ops, where, weights, factor, n, axes=axes, keepdims=keepdims)
     if n is not None:
         total = mean.divided(total, n, axes, ops=ops)
-    return ops.as_array(ops.result(total)), s
+    return ops.finished(total), s
 
 
 def _total_and_signs(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
@@ -286,43 +265,20 @@ def _total_and_signs(
     *,
     axes: Axes,
     keepdims: bool,
-    ops: ArrayOps,
 ) -> tuple[Array, Array]:
-    if plan.way(ops, x, blocks.WRITTEN) is not plan.Way.BLOCKS:
-        (total,) = _totals(
-            x, where, weights, factor, MAGNITUDE, axes=axes, keepdims=keepdims, every=False, ops=ops
-        )
-        leaf = constant(Leaf(x, ops, where, weights))
-        return total, _derivative(*_arrays(leaf)[:3], factor, n, MAGNITUDE, ops=leaf.ops)
-    divisor = None if n is None else mean.divisor(n, ops=ops)
-    number = divisor if divisor is None or isinstance(divisor, float) else None
-    s = ops.empty_like(x)
-
-    def formula(
-        x: Array,
-        out: Array,
-        where: Array | None,
-        weights: Array | None,
-        n: Array | None,
-        *,
-        ops: ArrayOps,
-        **options: Any,
-    ) -> Array:
-        out[...] = MAGNITUDE.derivative(
-            x, where, weights, factor, number if n is None else n, ops=ops
-        )
-        return sums.total_of(MAGNITUDE.terms, x, where, weights, ops=ops, **options)
-
-    arrays = x, s, where, weights, divisor if number is None else None
-    reduced = mean.named_axes(x, axes)
-    total = blocks.reduce(
-        formula, arrays, axes=reduced, keepdims=keepdims, ops=ops, block=blocks.WRITTEN
-    )
-    return total if factor is None else total * factor, s
+    if signs.are_written_with_the_sum(x, ops):
+        reduced = tuple(range(x.ndim)) if axes is None else axes
+        total, s = signs.with_sum(x, ops, where, weights, factor, n, axes=reduced, keepdims=keepdims)
+        return total if factor is None else total * factor, s
+    total = _total(x, ops, where, weights, factor, MAGNITUDE, axes=axes, keepdims=keepdims)
+    if ops.differentiates is not None:
+        x, ops, where, weights, factor = constant(Leaf(x, ops, where, weights, factor))
+    return total, signs.derivative(x, ops, where, weights, factor, n, MAGNITUDE)
 
 
 def _norm(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
@@ -330,15 +286,15 @@ def _norm(
     *,
     squares: sums.Terms,
     is_mean: bool,
-    ops: ArrayOps,
 ) -> Array:
-    total = _total_of(x, where, weights, factor, penalty, terms=squares, power=2, ops=ops)
-    leaf = Leaf(x, ops, where)
-    return _root([total], mean.count([leaf], None) if is_mean else None, [leaf])
+    total = _total_of(x, ops, where, weights, factor, penalty, terms=squares, power=2)
+    leaves = [Leaf(x, ops, where)]
+    return _root([total], mean.count(leaves, None) if is_mean else None, leaves)
 
 
 def _total_of(
     x: Array,
+    ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
@@ -346,7 +302,6 @@ def _total_of(
     *,
     terms: sums.Terms,
     power: int,
-    ops: ArrayOps,
 ) -> Array:
     formula = functools.partial(sums.total_of, functools.partial(terms, penalty=penalty))
     total = plan.reduce(formula, x, where, weights, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
@@ -355,25 +310,27 @@ def _total_of(
 
 def _root(totals: Sequence[Array], n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
     ops = leaves[0].ops
-    length = ops.xp.sqrt(_sum(totals, leaves))
+    length = ops.xp.sqrt(_sum(totals))
     if n is not None:  # 0 where a mask selects nothing, as the gradient is there
         length = length / mean.divisor(n, ops=ops)
     return _finished([length], None, leaves)
 
 
-def _sum(totals: Sequence[Array], leaves: Sequence[Leaf]) -> Array:
-    total = totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
-    return leaves[0].ops.as_array(total)
+def _with_mean(
+    totals: Sequence[Array], n: Array | float, leaves: Sequence[Leaf]
+) -> tuple[Array, Array]:
+    return _finished(totals, None, leaves), _finished(totals, n, leaves)
+
+
+def _sum(totals: Sequence[Array]) -> Array:
+    return totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
 
 
 def _finished(totals: Sequence[Array], n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
     """Add up what the leaves give, over n for a mean, rounded once."""
-    ops = leaves[0].ops
-    total = _sum(totals, leaves)
-    if n is not None:
-        total = mean.divided(total, n, None, ops=ops)
-    dtype = ops.result_dtype
+    widest = leaves[0].ops
     for leaf in leaves:
         if leaf.ops.result_name == "float64":
-            dtype = leaf.ops.result_dtype
-    return ops.as_array(ops.cast(total, dtype))
+            widest = leaf.ops
+    total = _sum(totals)
+    return widest.finished(total if n is None else mean.divided(total, n, None, ops=widest))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from l1_any._arguments.arrays import floating
-from l1_any._arguments.leaves import of_arrays
+from l1_any._arguments.leaves import together
 from l1_any._arguments.pytrees import LEAF, flatten
 from l1_any._arrays.lookup import is_array, known
 from l1_any._arrays.shapes import is_known
@@ -24,13 +24,13 @@ class Batch:
             )
         self.data = data
         self.logprobs = logprobs
-        self.arrays, self.treedef = flatten(logprobs, "logprobs")
-        kinds = of_arrays(self.arrays, "logprobs")
-        for array, ops in zip(self.arrays, kinds, strict=True):
-            floating(array, ops, "logprobs")
+        self.arrays, kinds, self.treedef = flatten(logprobs, "logprobs")
+        together(self.arrays, kinds, "logprobs")
+        for ops in kinds:
+            floating(ops, "logprobs")
             if ops.is_complex:
                 raise TypeError(f"`logprobs` must be real, got {ops.dtype_name}.")
-        self.ops = kinds[0].at(kinds[0].around(), *self.arrays)
+        self.ops = kinds[0].at(None, *self.arrays)
         self.xp = self.ops.xp
         self._columns: dict[str, list[tuple[str, Array]]] = {}
 

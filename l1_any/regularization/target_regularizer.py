@@ -161,7 +161,7 @@ class TargetRegularizer:
         name = f"data[{target.key!r}]" if isinstance(target, targets.Field) else "logprobs"
         where, weights = self.where, self.weights
         if isinstance(where, str) or isinstance(weights, str):
-            arrays, treedef = flatten(source, name)
+            arrays, _, treedef = flatten(source, name)
             single = treedef is LEAF
             if isinstance(where, str):
                 where = unflatten(treedef, batch.mask(where, arrays, single=single))

@@ -172,7 +172,7 @@ class Delta(_OfLogprobs):
             if ops is None:
                 raise TypeError(f"`reference` must be an array here, got {type(reference).__name__}.")
             same_place(reference, lp, "reference", "logprobs")
-            floating(reference, ops, "reference")
+            floating(ops, "reference")
             broadcastable(reference, tuple(lp.shape), "reference", "logprobs")
         return references
 

@@ -1,0 +1,81 @@
+"""The derivative of the penalty, written by blocks where arrays are plain and large."""
+
+from typing import Any
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._formulas import sums
+from l1_any._formulas.penalty import MAGNITUDE, Penalty
+from l1_any._typing import Array
+
+from . import blocks, mean, plan
+
+
+def derivative(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    n: Array | float | None,
+    penalty: Penalty,
+) -> Array:
+    """m·w·h'(x), over n; a constant of automatic differentiation."""
+    if n is not None:
+        n = mean.divisor(n, ops=ops)
+    if n is not None and not isinstance(n, float):
+
+        def by_array(
+            x: Array, where: Array | None, weights: Array | None, n: Array, *, ops: ArrayOps
+        ) -> Array:
+            return penalty.derivative(x, where, weights, factor, n, ops=ops)
+
+        s = plan.elementwise(by_array, x, where, weights, n, ops=ops)
+    else:
+
+        def by_number(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
+            return penalty.derivative(x, where, weights, factor, n, ops=ops)
+
+        s = plan.elementwise(by_number, x, where, weights, ops=ops)
+    return s if ops.differentiates is None else ops.detach(s)
+
+
+def are_written_with_the_sum(x: Array, ops: ArrayOps) -> bool:
+    """Whether one reading gives both: blocks stay in the cache for the second formula."""
+    return plan.way(ops, x, blocks.WRITTEN) is plan.Way.BLOCKS
+
+
+def with_sum(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    n: Array | float | None,
+    *,
+    axes: tuple[int, ...],
+    keepdims: bool,
+) -> tuple[Array, Array]:
+    """Σ m·w·|x|, without the factor, and m·w·s·factor/n."""
+    divisor = None if n is None else mean.divisor(n, ops=ops)
+    number = divisor if divisor is None or isinstance(divisor, float) else None
+    s = ops.empty_like(x)
+
+    def formula(
+        x: Array,
+        out: Array,
+        where: Array | None,
+        weights: Array | None,
+        n: Array | None,
+        *,
+        ops: ArrayOps,
+        **options: Any,
+    ) -> Array:
+        scale = number if n is None else n
+        out[...] = MAGNITUDE.derivative(x, where, weights, factor, scale, ops=ops)
+        return sums.total_of(MAGNITUDE.terms, x, where, weights, ops=ops, **options)
+
+    arrays = x, s, where, weights, divisor if number is None else None
+    total = blocks.reduce(
+        formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=blocks.WRITTEN
+    )
+    return total, s
