@@ -4,8 +4,8 @@ import importlib
 from types import ModuleType
 
 from .groups import group_subgradient, group_value, prox_group
-from .optimality import strength_max, subdiff_distance
 from .huber import huber, huber_gradient
+from .optimality import strength_max, subdiff_distance
 from .penalty import subgradient, subgradient_norm, value, value_and_subgradient
 from .proximal import project, prox, prox_elastic_net, prox_max
 from .regularization import schedules

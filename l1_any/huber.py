@@ -121,4 +121,3 @@ def huber_gradient(
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
     penalty = formulas.of(number(delta, "delta"))
     return unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean, penalty=penalty))
-

@@ -4,6 +4,7 @@ from typing import Any
 
 from ._arguments.leaves import leaves, reduction
 from ._arguments.pytrees import unflatten
+from ._run import norms
 from ._run import reduce as run
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
 
@@ -216,4 +217,4 @@ def subgradient_norm(
     """
     arrays, treedef = leaves(x, where, weights, xp)
     _, is_mean = reduction(arrays, treedef, reduce)
-    return run.subgradient_norm(arrays, is_mean=is_mean)
+    return norms.subgradient_norm(arrays, is_mean=is_mean)

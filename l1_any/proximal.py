@@ -3,7 +3,8 @@
 from typing import Any
 
 from ._arguments import axes
-from ._arguments.leaves import arrays_of, leaves, radius as checked_radius, real, step_of_each
+from ._arguments.leaves import arrays_of, leaves, real, step_of_each
+from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
 from ._arguments.pytrees import unflatten
 from ._run import elementwise as run

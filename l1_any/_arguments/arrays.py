@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from l1_any._arrays.lookup import find, known, wrapped
+from l1_any._arrays.lookup import find, wrapped
 from l1_any._arrays.shapes import is_known
 from l1_any._arrays.standard import ArrayOps, library_name
 from l1_any._arrays.state import State
@@ -26,12 +26,12 @@ def real_floating(ops: ArrayOps, name: str) -> None:
         raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
 
 
-def boolean(x: Array, name: str, like: Array, of: str) -> None:
+def boolean(x: Array, name: str, like: Array, other: ArrayOps, of: str) -> None:
     """Refuse what is not a mask for another array."""
     ops = find(x)
     if ops is None:
         raise TypeError(f"`{name}` must be a boolean array or None, got {type(x).__name__}.")
-    same_place(x, like, name, of)
+    same_place(x, ops, like, other, name=name, of=of)
     dense(ops, name)
     if not ops.is_boolean:
         raise TypeError(
@@ -46,9 +46,7 @@ def dense(ops: ArrayOps, name: str) -> None:
         raise TypeError(f"`{name}` must be a dense array, got {ops.refused}.")
 
 
-def beside(
-    ops: ArrayOps, around: State | None, names: Sequence[str], *arrays: Array | None
-) -> ArrayOps:
+def beside(ops: ArrayOps, around: State | None, names: Sequence[str], *arrays: Array | None) -> ArrayOps:
     """Return the operations for the first array in the state of the call, if all arrays are dense."""
     if ops.has_one_state:
         return ops
@@ -61,14 +59,15 @@ def beside(
     return own
 
 
-def same_place(a: Array, x: Array, name: str, of: str) -> None:
-    """Refuse an array of another library or device than x."""
-    own, other = known(a), known(x)
+def same_place(a: Array, own: ArrayOps, x: Array, other: ArrayOps, *, name: str, of: str) -> None:
+    """Refuse an array of another library or device than x, given what can be done with each."""
     whose = "the first array" if name == of else f"`{of}`"
     if own.xp is not other.xp:
         raise TypeError(
             f"`{name}` must be of the library of {whose}, {other.library_name}, got {own.library_name}."
         )
+    if other.has_one_device:
+        return
     here, there = other.devices(x), own.devices(a)
     if here is not None and there is not None and here != there:
         raise ValueError(f"`{name}` must be on the device of {whose}, {here}, got {there}.")

@@ -17,6 +17,8 @@ def of_array(axis: Axis, x: ArrayTree, treedef: pytrees.Treedef, *, keepdims: bo
         return None
     if axis is None:
         return None
+    if type(axis) is int and -x.ndim <= axis < x.ndim:
+        return (axis % x.ndim,)
     named = numbers(axis, "axis")
     for a in named:
         if not -x.ndim <= a < x.ndim:

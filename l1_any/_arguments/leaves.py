@@ -1,5 +1,6 @@
 """The arrays of a pytree, each with its mask, its weights and what can be done with it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,20 +34,20 @@ def leaves(
     if ops is not None:
         if xp is not None:
             of_namespace(ops, xp, name)
-        return [_leaf(x, ops, None, where, weights, name)], pytrees.LEAF
+        return [_leaf(x, ops, None, where, weights, name=name)], pytrees.LEAF
     arrays, kinds, treedef = pytrees.flatten(x, name)
     together(arrays, kinds, name, xp)
     around = kinds[0].around()
     if where is None and weights is None:
         out = [
-            _leaf(array, ops, around, None, None, name) for array, ops in zip(arrays, kinds, strict=True)
+            _leaf(array, ops, around, None, None, name=name) for array, ops in zip(arrays, kinds, strict=True)
         ]
         return out, treedef
     masks = pytrees.match(where, treedef, "where", name)
     alike = weights is None or is_number(weights)
     factors = [weights] * len(arrays) if alike else pytrees.match(weights, treedef, "weights", name)
     out = [
-        _leaf(array, ops, around, mask, weight, name)
+        _leaf(array, ops, around, mask, weight, name=name)
         for array, ops, mask, weight in zip(arrays, kinds, masks, factors, strict=True)
     ]
     return out, treedef
@@ -70,10 +71,10 @@ def together(
     for array, ops in zip(arrays, kinds, strict=True):
         if ops.xp is not own.xp or ops.devices(array) != here:
             floating(ops, name)
-            same_place(array, first, name, name)
+            same_place(array, ops, first, own, name=name, of=name)
 
 
-def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: Any, name: str) -> Leaf:
+def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: Any, *, name: str) -> Leaf:
     if ops.refused or not ops.is_floating:
         floating(ops, name)
     if where is None and weights is None:
@@ -84,14 +85,14 @@ def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: An
             floating(own, name)
         return Leaf(x, own)
     if where is not None:
-        boolean(where, "where", x, name)
+        boolean(where, "where", x, ops, name)
     factor = None
     if weights is not None:
         kind = None if is_number(weights) else find(weights)
         if kind is None:
             weights, factor = None, number(weights, "weights", _NUMBER_OR_ARRAY)
         else:
-            same_place(weights, x, "weights", name)
+            same_place(weights, kind, x, ops, name="weights", of=name)
             real_floating(kind, "weights")
             broadcastable(weights, tuple(x.shape), "weights", name)
     own = beside(ops, around, (name, "where", "weights"), x, where, weights)
@@ -153,9 +154,7 @@ def real(leaves: Sequence[Leaf], why: str) -> None:
     """Refuse complex arrays where an option needs an order."""
     for leaf in leaves:
         if leaf.ops.is_complex:
-            raise TypeError(
-                f"`x` must be real with `{why}`, got {leaf.ops.dtype_name}; pass its real part."
-            )
+            raise TypeError(f"`x` must be real with `{why}`, got {leaf.ops.dtype_name}; pass its real part.")
 
 
 def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tuple[Array | float, Leaf]:
@@ -168,7 +167,7 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
     if ops is None:
         return number(value, name, _NUMBER_OR_ARRAY), leaf
     value = ops.as_array(value)
-    same_place(value, leaf.x, name, "x")
+    same_place(value, ops, leaf.x, leaf.ops, name=name, of="x")
     real_floating(ops, name)
     shape = leaf.x.shape
     broadcastable(value, tuple([1 if axis in reduced else n for axis, n in enumerate(shape)]), name)
@@ -177,6 +176,8 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
 
 def step_of_each(value: Any, leaves: Sequence[Leaf], name: str) -> tuple[Array | float, list[Leaf]]:
     """Return a step that fits every array, and the arrays beside it."""
+    if type(value) is float and 0 <= value < math.inf:
+        return value, list(leaves)
     if is_number(value):
         return number(value, name), list(leaves)
     steps, met = zip(*[step(value, leaf, name) for leaf in leaves], strict=True)
@@ -211,7 +212,7 @@ def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, nam
         ops = find(array)
         if ops is None:
             raise TypeError(f"`{name}` must be an array like `x`, got {type(array).__name__}.")
-        same_place(array, leaf.x, name, "x")
+        same_place(array, ops, leaf.x, leaf.ops, name=name, of="x")
         dense(ops, name)
         shape, own = tuple(leaf.x.shape), tuple(array.shape)
         if (own, array.dtype) != (shape, leaf.x.dtype):

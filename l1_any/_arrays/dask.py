@@ -16,6 +16,7 @@ class DaskOps(ArrayOps):
 
     is_chunked = True
     has_one_state = True
+    has_one_device = True
 
     @classmethod
     def of(cls, x: Array) -> Self:

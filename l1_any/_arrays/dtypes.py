@@ -16,6 +16,4 @@ RESULT_DTYPES = {
 def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype."""
     # Instances of NumPy's have a name, classes of NumPy's and JAX's a __name__, those of torch and strict a text.
-    return (
-        getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
-    )
+    return getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]

@@ -7,9 +7,10 @@ import jax
 import numpy as np
 from jax import numpy as xp
 
-from l1_any._typing import Array, Device, DType
+from l1_any._typing import Array, Device
 
-from .standard import ArrayOps, NotConnectedError
+from .differentiation import NotConnectedError
+from .standard import ArrayOps
 from .state import State
 
 T = TypeVar("T")
@@ -67,7 +68,9 @@ class JaxOps(ArrayOps):
         """Return +0.0 for every zero."""
         return jax.lax.select(own == 0, xp.zeros_like(own), own)
 
-    def largest(self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Array:
+    def largest(
+        self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Array:
         """Return the largest, or NaN: on a CPU, XLA's maximum of a few thousand elements passes over NaN."""
         m = xp.max(x, axis=axis, keepdims=keepdims)
         return xp.where(xp.any(xp.isnan(x), axis=axis, keepdims=keepdims), xp.full_like(m, float("nan")), m)

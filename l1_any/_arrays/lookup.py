@@ -43,7 +43,7 @@ def register(library: Library) -> None:
     _TABLES.clear()
 
 
-def find(x: object) -> ArrayOps | None:
+def find(x: Any) -> ArrayOps | None:
     """Return the operations for an array, None for what is no array."""
     kind = type(x)
     try:
@@ -52,7 +52,7 @@ def find(x: object) -> ArrayOps | None:
         table = _TABLES[kind] = _table_of(x)
     if table is None:
         return None
-    dtype = x.dtype  # type: ignore[attr-defined] - it is an array
+    dtype = x.dtype
     try:
         return table[dtype]
     except KeyError:

@@ -17,12 +17,14 @@ class NumpyOps(ArrayOps):
 
     library = "numpy"
     sums_in_halves = True
-    abs = staticmethod(np.abs)
-    clip = staticmethod(np.clip)  # array-api-compat writes through masks
-    where = staticmethod(np.where)
-    as_array = staticmethod(np.asanyarray)
-    sum = staticmethod(np.add.reduce)  # without the three calls of numpy.sum
+    abs = staticmethod(np.abs)  # type: ignore[assignment]
+    where = staticmethod(np.where)  # type: ignore[assignment]
+    as_array = staticmethod(np.asanyarray)  # type: ignore[assignment]
+    # The ufunc itself, without the three calls of numpy.sum.
+    sum = staticmethod(np.add.reduce)  # type: ignore[assignment]
     has_one_state = True
+    has_one_device = True
+    has_scalars = True
 
     @classmethod
     def of(cls, x: Array) -> Self:
@@ -57,6 +59,10 @@ class NumpyOps(ArrayOps):
     def sign(self, x: Array) -> Array:
         """Return NumPy's own sign, which is NaN at NaN and +0.0 at both zeros."""
         return np.sign(x)
+
+    def clip(self, x: Array, least: float, most: float) -> Array:
+        """Bound by numbers; array-api-compat writes through masks."""
+        return x.clip(least, most)
 
     def times(self, own: Array, factor: Array | float) -> Array:
         """Multiply in place."""

@@ -1,6 +1,5 @@
 """Lengths of axes, which may be unknown or symbols."""
 
-import math
 from typing import Any
 
 from l1_any._typing import Array, Axes
@@ -11,14 +10,14 @@ def extent(x: Array, axes: Axes = None) -> Any:
 
     Under an exporter the number may be a symbol.
     """
-    if axes is None:
-        lengths = x.shape
-    else:
-        lengths = tuple([x.shape[axis] for axis in axes])
-    for length in lengths:
-        if not is_known(length):
+    shape = x.shape
+    n = 1
+    for axis in range(len(shape)) if axes is None else axes:
+        length = shape[axis]
+        if type(length) is not int and not is_known(length):
             return None
-    return math.prod(lengths)
+        n = n * length
+    return n
 
 
 def is_known(length: float | None) -> bool:

@@ -1,8 +1,7 @@
 """The default for every array library: each question and operation answered by the array API standard."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import array_api_compat as compat
@@ -10,6 +9,7 @@ import numpy as np
 
 from l1_any._typing import Array, Device, DType, Namespace
 
+from .differentiation import Differentiation
 from .dtypes import RESULT_DTYPES, dtype_name
 from .state import State
 
@@ -17,12 +17,9 @@ _COMPLEX = {"float32": "complex64", "float64": "complex128"}
 Summation = Literal["library", "halves", "tree"]
 T = TypeVar("T")
 
-class NotConnectedError(ValueError):
-    """A value that automatic differentiation cannot trace back to the arrays that it was made of."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class ArrayOps:
+class ArrayOps(Differentiation):
     """What can be asked of, and done with, arrays of one type and dtype in one state.
 
     `lookup.find` makes one object for each type and dtype. `at` gives the one for the state of a call, in which
@@ -47,12 +44,13 @@ class ArrayOps:
     """The name of the library in the table of kernels."""
     has_one_state: ClassVar[bool] = False
     """Whether `at` need not be asked."""
+    has_one_device: ClassVar[bool] = False
+    has_scalars: ClassVar[bool] = False
+    """Whether operations on 0-d arrays return scalars, which `as_array` turns back."""
     compiles: ClassVar[bool] = False
     """Whether eager arrays are worked on by compiled functions."""
     is_chunked: ClassVar[bool] = False
     """Whether the arrays are lazy and made of chunks."""
-    differentiates: ClassVar[Literal["by graph", "by transformation"] | None] = None
-    """How the library differentiates functions of eager arrays, if it does."""
     sums_by_tree: ClassVar[bool] = False
     """Whether the library adds up runs of terms one by one, whatever their dtype."""
     sums_in_halves: ClassVar[bool] = False
@@ -76,6 +74,8 @@ class ArrayOps:
     result_name: str = dataclasses.field(init=False)
     """The standard's name of the real dtype in which a reduction is given."""
     result_dtype: DType = dataclasses.field(init=False)
+    is_result: bool = dataclasses.field(init=False)
+    """Whether the dtype is the one of results."""
     accumulator: DType = dataclasses.field(init=False)
     wide_dtype: DType = dataclasses.field(init=False)
     """The dtype of the arrays' kind, real or complex, that is as wide as the accumulator."""
@@ -102,6 +102,7 @@ class ArrayOps:
             "is_boolean": self.dtype_name == "bool",
             "result_name": result,
             "result_dtype": getattr(self.xp, result),
+            "is_result": self.dtype_name == result,
             "accumulator": getattr(self.xp, wide),
             "wide_dtype": getattr(self.xp, _COMPLEX[wide] if is_complex else wide),
             "is_differentiated": self.state in (State.RECORDED, State.TRACED, State.SHARDED),
@@ -148,7 +149,8 @@ class ArrayOps:
 
     def in_state(self, state: State) -> Self:
         """Return the operations that differ by the state alone."""
-        return self.sibling(state, self.accumulator_name, self.place)
+        found = self._siblings.get((state, self.accumulator_name, self.place))
+        return found or self.sibling(state, self.accumulator_name, self.place)
 
     def accumulator_of(self, x: Array) -> str:
         """Name the widest real dtype, up to float64, that the device of x has."""
@@ -170,10 +172,6 @@ class ArrayOps:
     def finished(self, total: Array) -> Array:
         """Round a total to the dtype of results, as an array."""
         return self.cast(total, self.result_dtype)
-
-    def detach(self, x: Array) -> Array:
-        """Return x as a constant of automatic differentiation."""
-        return x
 
     def meta(self, x: Array) -> Array:
         """Return an empty array of the type and dtype of the chunks of x."""
@@ -252,7 +250,9 @@ class ArrayOps:
         """Multiply an array that nobody else has by a factor of its dtype that broadcasts to it."""
         return own * factor
 
-    def largest(self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Array:
+    def largest(
+        self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Array:
         """Return the largest of real numbers, and NaN if there is one among them."""
         return self.xp.max(x, axis=axis, keepdims=keepdims)
 
@@ -266,9 +266,7 @@ class ArrayOps:
 
     def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
         """Sum along some axes in a dtype, as the library does."""
-        return self.xp.sum(
-            x, axis=None if len(axes) == x.ndim else axes, dtype=dtype, keepdims=keepdims
-        )
+        return self.xp.sum(x, axis=None if len(axes) == x.ndim else axes, dtype=dtype, keepdims=keepdims)
 
     def number(self, n: Any, like: Array) -> Array:
         """Return a number of elements, which may be a symbol, as a 0-d array of the accumulator's dtype."""
@@ -283,54 +281,6 @@ class ArrayOps:
         """
         del static
         return function
-
-    def tied_sum(
-        self,
-        value: Callable[..., Array],
-        simple: Callable[..., Array],
-        *arrays: Array | None,
-    ) -> Array:
-        """Return ``value(*arrays)``, with the derivative of ``simple(*arrays)``, which is the same sum."""
-        del simple
-        return value(*arrays)
-
-    def records_alone(self, x: Array, *others: Array | None) -> bool:
-        """Whether a graph records what is done to x, and to none of the others."""
-        del x, others
-        return False
-
-    def tied(
-        self,
-        value: Callable[..., tuple[Array, ...]],
-        gradient: Callable[..., Array],
-        x: Array,
-        *constants: Array | None,
-    ) -> tuple[Array, ...]:
-        """Return ``value(x, *constants)``; where a graph records x, ``gradient(g, x, *constants)`` is its gradient."""
-        del gradient
-        return value(x, *constants)
-
-    def graph_inputs(self, arrays: Sequence[Array]) -> list[Array]:
-        """Return arrays that record what is done to them; the caller's own are left as they are."""
-        raise NotImplementedError
-
-    def recording(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context in which the library records, whatever the caller's mode is."""
-        raise NotImplementedError
-
-    def graph_gradient(self, value: Array, arrays: Sequence[Array]) -> list[Array]:
-        """Return the gradient of a recorded value; its graph stays whole for the caller's own backward pass."""
-        raise NotImplementedError
-
-    def without_inputs(self, value: Array, arrays: Sequence[Array], originals: Sequence[Array]) -> Array:
-        """Return a value without the part of its graph that the caller did not ask for."""
-        raise NotImplementedError
-
-    def value_and_gradient(
-        self, function: Callable[[list[Array]], tuple[Array, T]], arrays: Sequence[Array]
-    ) -> tuple[Array, T, list[Array]]:
-        """Return value, auxiliary output and gradient of ``function(arrays)``, from one forward pass."""
-        raise NotImplementedError
 
 
 def library_name(xp: Namespace) -> str:

@@ -1,7 +1,6 @@
 """torch: three states of a tensor, sums that know their dtype, and a sign that knows NaN."""
 
 import dataclasses
-import operator
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
@@ -10,7 +9,7 @@ import array_api_compat.torch as xp
 import numpy as np
 import torch
 
-from l1_any._typing import Array, DType
+from l1_any._typing import Array, Device, DType
 
 from . import torch_autograd
 from .dtypes import dtype_name
@@ -40,8 +39,6 @@ class TorchOps(ArrayOps):
     abs = staticmethod(torch.abs)
     where = staticmethod(torch.where)
     clip = staticmethod(torch.clamp)
-    device = staticmethod(operator.attrgetter("device"))
-    devices = staticmethod(operator.attrgetter("device"))
 
     @classmethod
     def of(cls, x: Array) -> Self:
@@ -64,9 +61,7 @@ class TorchOps(ArrayOps):
 
     def around(self) -> State:
         """Return whether a compiler, or a mode that watches what is done, is at work."""
-        at_work = (
-            torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None
-        )
+        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None
         return State.TRACED if at_work else State.PLAIN
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
@@ -94,7 +89,9 @@ class TorchOps(ArrayOps):
                 except NotImplementedError:
                     state = State.TRACED
                     break
-                if a.is_meta or torch.autograd.forward_ad.unpack_dual(a).tangent is not None:
+                if a.is_meta or (
+                    a.dtype is not torch.bool and torch.autograd.forward_ad.unpack_dual(a).tangent is not None
+                ):
                     state = State.TRACED
                     break
         try:
@@ -105,6 +102,12 @@ class TorchOps(ArrayOps):
     def accumulator_of(self, x: Array) -> str:
         """Name float64 on a CPU and on CUDA, else what the device has."""
         return "float64" if x.device.type in _WITH_DOUBLE else super().accumulator_of(x)
+
+    def device(self, x: Array) -> Device:
+        """Return the device of a tensor."""
+        return x.device
+
+    devices = device
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
         """Return the values in NumPy; of bfloat16 in float32."""
@@ -130,6 +133,10 @@ class TorchOps(ArrayOps):
     def cast(self, x: Array, dtype: DType) -> Array:
         """Return x in a dtype, without a copy where it has that."""
         return x if x.dtype == dtype else x.to(dtype)
+
+    def finished(self, total: Array) -> Array:
+        """Round a total to the dtype of results."""
+        return total.to(self.result_dtype)
 
     def sign(self, x: Array) -> Array:
         """Return the sign with NaN at NaN, where torch gives 0, and with a derivative of 0.
@@ -169,7 +176,8 @@ class TorchOps(ArrayOps):
         *constants: Array | None,
     ) -> tuple[Array, ...]:
         """Return ``value(x, *constants)``, the gradient of whose first is ``gradient(g, x, *constants)``."""
-        return torch_autograd.Tied.apply(value, gradient, x, *constants)
+        found: tuple[Array, ...] = torch_autograd.Tied.apply(value, gradient, x, *constants)
+        return found
 
     graph_inputs = staticmethod(torch_autograd.inputs)
     recording = staticmethod(torch.enable_grad)
@@ -200,7 +208,7 @@ class SymbolOps(TorchOps):
         """Return a table that holds one object for whatever the symbol gives as its dtype."""
         return _One(cls.of(None))
 
-    def at(self, around: State, x: Array, *others: Array | None) -> Self:
+    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
         """Return these operations: a symbol has one state."""
         del around, x, others
         return self

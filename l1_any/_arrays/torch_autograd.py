@@ -7,12 +7,12 @@ import torch
 
 from l1_any._typing import Array
 
-from .standard import NotConnectedError
+from .differentiation import NotConnectedError
 
 T = TypeVar("T")
 
 
-class Tied(torch.autograd.Function):
+class Tied(torch.autograd.Function):  # type: ignore[misc]
     """A value, and the gradient that we give for it.
 
     In this form, with `setup_context`, it also works beside the transformations of `torch.func`.

@@ -9,10 +9,14 @@ from . import penalty
 from .sums import Terms
 
 
-class Huber(NamedTuple):
+class _WithDelta(NamedTuple):
+    delta: float
+
+
+class Huber(_WithDelta):
     """h(x) = |x|²/(2δ) where |x| <= δ, else |x| - δ/2; in the accumulator's precision."""
 
-    delta: float
+    __slots__ = ()
     operation = ""
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:

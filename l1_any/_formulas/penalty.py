@@ -11,8 +11,9 @@ from .sums import Terms
 class Penalty(Protocol):
     """A function h of each element with its derivative. It is a named tuple: JAX traces the numbers in it."""
 
-    operation: str
-    """The name of Σ m·h(x) in the table of kernels."""
+    @property
+    def operation(self) -> str:
+        """The name of Σ m·h(x) in the table of kernels."""
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
         """m·w·h(x), so written that automatic differentiation finds `derivative`."""
@@ -115,8 +116,8 @@ def products(
 ) -> Array:
     """m·w·x, in the accumulator's precision."""
     del penalty
-    wide = ops.wide(ops.selected(x, where))
-    return wide if weights is None else wide * ops.wide(ops.selected(weights, where))
+    wide = _wide(x, where, ops=ops)
+    return wide if weights is None else wide * _wide(weights, where, ops=ops)
 
 
 def squares(
@@ -128,11 +129,16 @@ def squares(
     return a * a
 
 
+def _wide(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
+    """Return the selected elements in the dtype of their kind that is as wide as the accumulator."""
+    return ops.cast(x if where is None else ops.selected(x, where), ops.wide_dtype)
+
+
 def squared_derivative(
     x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
 ) -> Array:
     """(m·w·h'(x))² of a real x, in the accumulator's precision."""
-    d = penalty.derivative(ops.wide(ops.selected(x, where)), where, weights, ops=ops)
+    d = penalty.derivative(_wide(x, where, ops=ops), where, weights, ops=ops)
     return d * d
 
 
@@ -140,7 +146,7 @@ def squared_derivative_times_x(
     x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
 ) -> Array:
     """(m·w·h'(x)·x)² of a real x, in the accumulator's precision."""
-    wide = ops.wide(ops.selected(x, where))
+    wide = _wide(x, where, ops=ops)
     d = penalty.derivative(wide, where, weights, ops=ops) * wide
     return d * d
 
@@ -182,16 +188,18 @@ def ones(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
     return ops.xp.astype(ops.xp.broadcast_to(where, x.shape), ops.accumulator)
 
 
-class Magnitude(NamedTuple):
+class _WithoutNumbers(NamedTuple):
+    pass
+
+
+class Magnitude(_WithoutNumbers):
     """The L1 penalty's own h(x) = |x|."""
 
-    operation = "sum_of_magnitudes"
-    terms = staticmethod(terms)
+    __slots__ = ()
 
-    @property
-    def summands(self) -> tuple[Terms, ...]:
-        """m·w·|x|."""
-        return (terms,)
+    operation = "sum_of_magnitudes"
+    summands = (terms,)
+    terms = staticmethod(terms)
 
     def derivative(
         self,
@@ -205,7 +213,10 @@ class Magnitude(NamedTuple):
         ops: ArrayOps,
     ) -> Array:
         """m·w·s·scale/n."""
-        return scaled(sign(ops.selected(x, where), ops=ops), x, where, weights, scale, n, ops=ops)
+        s = sign(x if where is None else ops.selected(x, where), ops=ops)
+        if weights is None and scale is None and n is None:
+            return s
+        return scaled(s, x, where, weights, scale, n, ops=ops)
 
 
 MAGNITUDE = Magnitude()

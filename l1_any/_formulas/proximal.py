@@ -19,16 +19,20 @@ def prox(
     ops: ArrayOps,
 ) -> Array:
     """Soft-threshold x by step·w where the mask selects; worked in float32 at least, rounded once."""
-    selected = ops.selected(x, where)
-    wide = selected if ops.is_complex else ops.result(selected)
-    t = threshold(step, weights, where, ops=ops)
+    wide = x if where is None else ops.selected(x, where)
+    if not (ops.is_complex or ops.is_result):
+        wide = ops.result(wide)
+    t = step
+    if weights is not None or not isinstance(step, float):
+        t = threshold(step, weights, where, ops=ops)
     if nonnegative:
         p = nonnegative_part(wide, t, ops=ops)
     elif ops.is_complex:
         p = shrink_modulus(wide, t, ops=ops)
     else:
         p = shrink(wide, t, ops=ops)
-    p = rounded(p, x, ops=ops)
+    if p.dtype != x.dtype:
+        p = rounded(p, x, ops=ops)
     return p if where is None else ops.where(where, p, x)
 
 
@@ -40,9 +44,7 @@ def rounded(p: Array, x: Array, *, ops: ArrayOps) -> Array:
     return ops.where(p == zero, zero, p)
 
 
-def threshold(
-    step: Threshold, weights: Array | None, where: Array | None, *, ops: ArrayOps
-) -> Threshold:
+def threshold(step: Threshold, weights: Array | None, where: Array | None, *, ops: ArrayOps) -> Threshold:
     """step·w in the dtype of results, where a number stays one."""
     step = step if isinstance(step, float) else ops.result(step)
     return step if weights is None else ops.result(ops.selected(weights, where)) * step
@@ -50,9 +52,10 @@ def threshold(
 
 def shrink(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
-    if isinstance(t, float) and not ops.is_differentiated and t >= _SMALLEST_NORMAL[ops.result_name]:
-        if all(map(is_known, x.shape)):  # array-api-compat clips no other arrays of Dask's
-            return x - ops.clip(x, -t, t)  # x - x is +0.0
+    # Of Dask's arrays array-api-compat clips those of known lengths alone.
+    clips = not ops.is_differentiated and (not ops.is_chunked or all(map(is_known, x.shape)))
+    if clips and isinstance(t, float) and t >= _SMALLEST_NORMAL[ops.result_name]:
+        return x - ops.clip(x, -t, t)  # x - x is +0.0
     zero = ops.zero(x)
     p = x - ops.detach(ops.sign(x)) * t
     # p can be a zero by itself where subnormals are flushed: that one would keep its sign.

@@ -60,9 +60,9 @@ def _are_numbers(lengths: tuple[Any, ...]) -> bool:
     return all(type(n) is int for n in lengths)
 
 
-def _cut(arrays: tuple[Array | None, ...], axis: int, part: slice) -> list[Array | None]:
+def _cut(arrays: tuple[Any, ...], axis: int, part: slice) -> list[Any]:
     """Cut arrays that broadcast along an axis of the first; None among them stays."""
-    out: list[Array | None] = []
+    out: list[Any] = []
     first: Array = arrays[0]
     for a in arrays:
         own = -1 if a is None else axis + a.ndim - first.ndim
@@ -71,9 +71,7 @@ def _cut(arrays: tuple[Array | None, ...], axis: int, part: slice) -> list[Array
     return out
 
 
-def _added(
-    terms: Array, way: Summation, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
-) -> Array:
+def _added(terms: Array, way: Summation, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps) -> Array:
     xp = ops.xp
     kept = tuple([axis for axis in range(terms.ndim) if axis not in axes])
     lengths = tuple([terms.shape[axis] for axis in kept])

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from l1_any._arrays.standard import ArrayOps
-from l1_any._arrays.state import State
 
 
 class Row(NamedTuple):
@@ -47,9 +46,9 @@ _LOADED: dict[str, Callable[..., Any]] = {}
 
 
 def find(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
-    """Return the kernel for plain arrays, or None where the formula has none."""
+    """Return the kernel for arrays that are plain, or None where the formula has none."""
     row = BY_KEY.get((operation, ops.library, ops.place, ops.dtype_name))
-    if row is None or ops.state is not State.PLAIN:
+    if row is None:
         return None
     if row.function not in _LOADED:
         module, _, name = row.function.partition(":")

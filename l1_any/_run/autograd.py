@@ -5,8 +5,8 @@ in Python.
 """
 
 import functools
-import math
 from collections.abc import Sequence
+from typing import Any
 
 from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
@@ -18,11 +18,6 @@ from . import blocks, plan
 
 FUNCTION = 1 << 15
 """Elements from which a function is faster than a graph of library operations."""
-
-
-def is_worth_a_function(x: Array, weights: Array | None, *, ops: ArrayOps) -> bool:
-    """Whether x alone is recorded, and large enough for a function of its own."""
-    return math.prod(x.shape) >= FUNCTION and ops.records_alone(x, weights)
 
 
 def tied(
@@ -40,7 +35,7 @@ def tied(
     plain = ops.in_state(State.PLAIN)
 
     def value(x: Array, where: Array | None, weights: Array | None) -> tuple[Array, ...]:
-        options = {"axes": axes, "keepdims": keepdims, "ops": plain}
+        options: dict[str, Any] = {"axes": axes, "keepdims": keepdims, "ops": plain}
         if len(summands) > 1:
             both = functools.partial(sums.totals_of, summands)
             found: tuple[Array, ...] = plan.reduce(both, x, where, weights, **options)

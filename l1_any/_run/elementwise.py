@@ -10,7 +10,6 @@ from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
 from l1_any._formulas import ball, optimality, proximal
 from l1_any._formulas.proximal import Threshold
-from l1_any._kernels import table
 from l1_any._typing import Array, DType, Leaf
 
 from . import plan
@@ -22,14 +21,16 @@ def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool) -> list[
     """Soft threshold of each leaf."""
     out = []
     for leaf in leaves:
-        ops, t = leaf.ops, times_factor(leaf, step)
-        if leaf.where is None and leaf.weights is None and not nonnegative and isinstance(t, float):
-            kernel = table.find("soft_threshold", ops)
-            if kernel is not None:
-                out.append(kernel(leaf.x, t))
-                continue
-        run = ops.compiled(_prox, "nonnegative", "ops")
-        out.append(run(leaf.x, leaf.where, leaf.weights, t, nonnegative=nonnegative, ops=ops))
+        x, ops, where, weights, factor = leaf
+        t = times_factor(step, factor, ops)
+        kernel = None
+        if where is None and weights is None and not nonnegative and isinstance(t, float):
+            kernel = plan.kernel("soft_threshold", ops)
+        if kernel is not None:
+            out.append(kernel(x, t))
+            continue
+        run = ops.compiled(_prox, "nonnegative", "ops") if ops.compiles else _prox
+        out.append(run(x, where, weights, t, nonnegative=nonnegative, ops=ops))
     return out
 
 
@@ -37,19 +38,27 @@ def prox_elastic_net(leaves: Sequence[Leaf], step: Threshold, *, l1_ratio: float
     """Soft threshold and shrinkage of each leaf."""
     return [
         leaf.ops.compiled(_prox_elastic_net, "ops")(
-            leaf.x, leaf.where, leaf.weights, times_factor(leaf, step), l1_ratio, ops=leaf.ops
+            leaf.x,
+            leaf.where,
+            leaf.weights,
+            times_factor(step, leaf.factor, leaf.ops),
+            l1_ratio,
+            ops=leaf.ops,
         )
         for leaf in leaves
     ]
 
 
-def subdiff_distance(
-    leaves: Sequence[Leaf], gradients: Sequence[Array], strength: Threshold
-) -> list[Array]:
+def subdiff_distance(leaves: Sequence[Leaf], gradients: Sequence[Array], strength: Threshold) -> list[Array]:
     """Distance of -gradient to strength·w·∂|x| for each element of each leaf."""
     return [
         leaf.ops.compiled(_subdiff_distance, "ops")(
-            leaf.x, gradient, leaf.where, leaf.weights, times_factor(leaf, strength), ops=leaf.ops
+            leaf.x,
+            gradient,
+            leaf.where,
+            leaf.weights,
+            times_factor(strength, leaf.factor, leaf.ops),
+            ops=leaf.ops,
         )
         for leaf, gradient in zip(leaves, gradients, strict=True)
     ]
@@ -65,9 +74,7 @@ def strength_max(leaves: Sequence[Leaf]) -> Array:
     return ops.as_array(functools.reduce(lambda a, b: ops.xp.max(ops.xp.stack([a, b])), largest))
 
 
-def project(
-    leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonnegative: bool
-) -> list[Array]:
+def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonnegative: bool) -> list[Array]:
     """Project onto the L1 ball: along an axis of one leaf, or all leaves as one vector."""
     factor = leaves[0].factor
     if factor is not None and all(leaf.factor == factor for leaf in leaves):
@@ -76,8 +83,7 @@ def project(
             radius = radius / factor
         else:  # a weight of 0 bounds nothing, and changes nothing
             leaves = [
-                leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x))
-                for leaf in leaves
+                leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x)) for leaf in leaves
             ]
     whole = leaves[0] if axis is not None else _joined(leaves)
     run = whole.ops.compiled(_project, "axis", "nonnegative", "ops")
@@ -94,12 +100,12 @@ def prox_max(leaves: Sequence[Leaf], step: Threshold, *, axis: int | None) -> li
     return [p] if axis is not None else _split(p, leaves)
 
 
-def times_factor(leaf: Leaf, step: Threshold) -> Threshold:
+def times_factor(step: Threshold, factor: float | None, ops: ArrayOps) -> Threshold:
     """Multiply a step by the number among the weights: in Python's floats, before JAX compiles it."""
-    if leaf.factor is not None:
-        step = step * leaf.factor
+    if factor is not None:
+        step = step * factor
     if isinstance(step, float):  # it may be infinite in its dtype
-        step = min(step, _LARGEST[leaf.ops.result_name])
+        step = min(step, _LARGEST[ops.result_name])
     return step
 
 
@@ -152,7 +158,9 @@ def _prox(
     ops: ArrayOps,
 ) -> Array:
     formula = functools.partial(proximal.prox, nonnegative=nonnegative)
-    return _by_step(formula, x, where, weights, step=step, ops=ops)
+    if isinstance(step, float):
+        return plan.elementwise(functools.partial(formula, step=step), x, where, weights, ops=ops)
+    return plan.elementwise(formula, x, where, weights, step, ops=ops)
 
 
 def _prox_elastic_net(
@@ -182,9 +190,7 @@ def _subdiff_distance(
     return _by_step(formula, x, gradient, where, weights, step=strength, dtype=dtype, ops=ops)
 
 
-def _strength_max(
-    x: Array, weights: Array | None, factor: float | None, *, ops: ArrayOps
-) -> Array:
+def _strength_max(x: Array, weights: Array | None, factor: float | None, *, ops: ArrayOps) -> Array:
     if extent(x) == 0:
         return ops.full((), 0, ops.result_dtype, x)
 

@@ -63,9 +63,7 @@ def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayO
     return _on_groups(functools.partial(formulas.prox, axes=axes), x, step, axes=axes, ops=ops)
 
 
-def _group_subgradient(
-    x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
-) -> Array:
+def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     formula = functools.partial(formulas.subgradient, axes=axes)
     return _on_groups(formula, x, scale, axes=axes, ops=ops)
 
@@ -93,9 +91,7 @@ def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
     return functools.reduce(operator.add, counts)
 
 
-def _group_total(
-    x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps
-) -> Array:
+def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     every = tuple(range(x.ndim))
     if _by_formula(x, axes, ops):
         return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)

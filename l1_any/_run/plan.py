@@ -36,6 +36,11 @@ def way(ops: ArrayOps, x: Array, block: int) -> Way:
     return Way.CHUNKS if ops.state is State.LAZY else Way.WHOLE
 
 
+def kernel(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
+    """Return the fused kernel of a formula for plain arrays, or None."""
+    return table.find(operation, ops) if ops.state is State.PLAIN else None
+
+
 def reduce(
     formula: Formula,
     *arrays: Array | None,
@@ -48,15 +53,17 @@ def reduce(
 
     ``operation`` names the formula in the table of kernels.
     """
-    if (operation, ops.library, ops.place, ops.dtype_name) in table.BY_KEY:
-        kernel = table.find(operation, ops)
-        if kernel is not None:
-            return kernel(*arrays, axes=axes, keepdims=keepdims, ops=ops)
-    block = blocks.READ // 2 if ops.result_name == "float64" else blocks.READ
-    found = way(ops, arrays[0], block)
-    if found is Way.WHOLE:
+    if ops.is_differentiated:
         return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
-    if found is Way.BLOCKS:
+    if (operation, ops.library, ops.place, ops.dtype_name) in table.BY_KEY and axes:
+        found = kernel(operation, ops)
+        if found is not None:
+            return found(*arrays, axes=axes, keepdims=keepdims, ops=ops)
+    block = blocks.READ // 2 if ops.result_name == "float64" else blocks.READ
+    chosen = way(ops, arrays[0], block)
+    if chosen is Way.WHOLE:
+        return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
+    if chosen is Way.BLOCKS:
         return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
 
     def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
@@ -80,7 +87,8 @@ def elementwise(
     block = block or blocks.WRITTEN
     if way(ops, arrays[0], block) is Way.BLOCKS:
         return blocks.elementwise(formula, arrays, ops=ops, whole=whole, dtype=dtype, block=block)
-    return ops.as_array(formula(*arrays, ops=ops))
+    out = formula(*arrays, ops=ops)
+    return ops.as_array(out) if ops.has_scalars else out
 
 
 def along(formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: ArrayOps) -> Array:

@@ -5,18 +5,18 @@ arrays and numbers are traced.
 """
 
 import functools
-import operator
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
-from l1_any._formulas import penalty as formulas
 from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Axes, Leaf
 
 from . import autograd, mean, plan, signs
+from .leaves import constant, on_leaf, summed, widest
 
 
 class Reductions(NamedTuple):
@@ -52,13 +52,16 @@ def value(
 
 def reductions(leaves: Sequence[Leaf], *, penalty: Penalty = MAGNITUDE) -> Reductions:
     """Σ m·w·h(x) and Σ m·w·|x|, and their means, from one reading of arrays that hold their data."""
-    totals = [_run(_totals, leaf, penalty) for leaf in leaves]
+    totals = [on_leaf(_totals, leaf, penalty) for leaf in leaves]
     n = mean.count(leaves, None)
-    both = _with_mean([t[0] for t in totals], n, leaves)
-    detach = leaves[0].ops.detach
-    if len(penalty.summands) == 1:
-        return Reductions(*both, *map(detach, both))
-    return Reductions(*both, *map(detach, _with_mean([t[-1] for t in totals], n, leaves)))
+    ops = leaves[0].ops
+    value, average = _with_mean([t[0] for t in totals], n, leaves)
+    raw, raw_average = value, average
+    if len(totals[0]) > 1:
+        raw, raw_average = _with_mean([t[-1] for t in totals], n, leaves)
+    if ops.is_differentiated:
+        raw, raw_average = ops.detach(raw), ops.detach(raw_average)
+    return Reductions(value, average, raw, raw_average)
 
 
 def subgradient(
@@ -67,9 +70,9 @@ def subgradient(
     """m·w·h'(x) of each leaf, over n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
     if len(leaves) == 1:
-        return [_run(_subgradient, leaves[0], penalty, axes=axes, is_mean=is_mean)]
+        return [on_leaf(_subgradient, leaves[0], penalty, axes=axes, is_mean=is_mean)]
     n = mean.count(leaves, axes) if is_mean else None
-    return [_run(signs.derivative, leaf, n, penalty) for leaf in leaves]
+    return [on_leaf(signs.derivative, leaf, n, penalty) for leaf in leaves]
 
 
 def value_and_subgradient(
@@ -77,58 +80,15 @@ def value_and_subgradient(
 ) -> tuple[Array, list[Array]]:
     """Both of them, from one reading of plain arrays."""
     if len(leaves) == 1:
+        (leaf,) = leaves
         run = _value_and_subgradient
-        total, s = _run(run, leaves[0], axes=axes, keepdims=keepdims, is_mean=is_mean)
+        if leaf.ops.compiles:
+            run = leaf.ops.compiled(run, "ops", "axes", "keepdims", "is_mean")
+        total, s = run(*leaf, axes=axes, keepdims=keepdims, is_mean=is_mean)
         return total, [s]
     n = mean.count(leaves, axes) if is_mean else None
-    both = [_run(_total_and_signs, leaf, n, axes=None, keepdims=False) for leaf in leaves]
+    both = [on_leaf(_total_and_signs, leaf, n, axes=None, keepdims=False) for leaf in leaves]
     return _finished([total for total, _ in both], n, leaves), [s for _, s in both]
-
-
-def subgradient_norm(leaves: Sequence[Leaf], *, is_mean: bool) -> Array:
-    """√Σ (m·w)² over x ≠ 0, over n for a mean."""
-    return norm(leaves, is_mean=is_mean, squares=formulas.squared_signs)
-
-
-def norm(
-    leaves: Sequence[Leaf],
-    *,
-    is_mean: bool,
-    squares: sums.Terms = formulas.squares,
-    penalty: Penalty = MAGNITUDE,
-) -> Array:
-    """√Σ (m·w·x)², over n for a mean; or of other squares, by a formula that also takes the penalty."""
-    leaves = [constant(leaf) for leaf in leaves]
-    if len(leaves) == 1:
-        return _run(_norm, leaves[0], penalty, squares=squares, is_mean=is_mean)
-    totals = [_run(_total_of, leaf, penalty, terms=squares, power=2) for leaf in leaves]
-    return _root(totals, mean.count(leaves, None) if is_mean else None, leaves)
-
-
-def dot(leaves: Sequence[Leaf]) -> Array:
-    """Σ m·w·x, in the accumulator's dtype."""
-    leaves = [constant(leaf) for leaf in leaves]
-    totals = [_run(_total_of, leaf, MAGNITUDE, terms=formulas.products, power=1) for leaf in leaves]
-    return leaves[0].ops.as_array(_sum(totals))
-
-
-def constant(leaf: Leaf) -> Leaf:
-    """Return the leaf as a constant of automatic differentiation."""
-    ops = leaf.ops
-    if ops.differentiates is None:
-        return leaf
-    weights = None if leaf.weights is None else ops.detach(leaf.weights)
-    if ops.state is State.RECORDED:
-        ops = ops.in_state(State.PLAIN)
-    return leaf._replace(x=ops.detach(leaf.x), weights=weights, ops=ops)
-
-
-
-def _run(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
-    """Call a function of a leaf, compiled where the library compiles."""
-    if leaf.ops.compiles:
-        function = leaf.ops.compiled(function, "ops", *static)
-    return function(*leaf, *args, **static)
 
 
 def _value(
@@ -162,7 +122,11 @@ def _total(
 ) -> Array:
     """Σ m·w·h(x), in the accumulator's dtype."""
     reduced = tuple(range(x.ndim)) if axes is None else axes
-    if ops.state is State.RECORDED and autograd.is_worth_a_function(x, weights, ops=ops):
+    if (
+        ops.state is State.RECORDED
+        and math.prod(x.shape) >= autograd.FUNCTION
+        and ops.records_alone(x, weights)
+    ):
         own = (penalty.terms,)
         (total,) = autograd.tied(own, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
     elif ops.state is State.TRACED and ops.differentiates == "by transformation":
@@ -195,7 +159,11 @@ def _totals(
     if len(summands) == 1:
         return (_total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False),)
     options: dict[str, Any] = {"axes": tuple(range(x.ndim)), "keepdims": False, "ops": ops}
-    if ops.state is State.RECORDED and autograd.is_worth_a_function(x, weights, ops=ops):
+    if (
+        ops.state is State.RECORDED
+        and math.prod(x.shape) >= autograd.FUNCTION
+        and ops.records_alone(x, weights)
+    ):
         out = autograd.tied(summands, penalty, x, where, weights, **options)
     elif ops.state is State.PLAIN:
         out = plan.reduce(functools.partial(sums.totals_of, summands), x, where, weights, **options)
@@ -271,66 +239,17 @@ def _total_and_signs(
         total, s = signs.with_sum(x, ops, where, weights, factor, n, axes=reduced, keepdims=keepdims)
         return total if factor is None else total * factor, s
     total = _total(x, ops, where, weights, factor, MAGNITUDE, axes=axes, keepdims=keepdims)
-    if ops.differentiates is not None:
+    if ops.is_differentiated:
         x, ops, where, weights, factor = constant(Leaf(x, ops, where, weights, factor))
     return total, signs.derivative(x, ops, where, weights, factor, n, MAGNITUDE)
 
 
-def _norm(
-    x: Array,
-    ops: ArrayOps,
-    where: Array | None,
-    weights: Array | None,
-    factor: float | None,
-    penalty: Penalty,
-    *,
-    squares: sums.Terms,
-    is_mean: bool,
-) -> Array:
-    total = _total_of(x, ops, where, weights, factor, penalty, terms=squares, power=2)
-    leaves = [Leaf(x, ops, where)]
-    return _root([total], mean.count(leaves, None) if is_mean else None, leaves)
-
-
-def _total_of(
-    x: Array,
-    ops: ArrayOps,
-    where: Array | None,
-    weights: Array | None,
-    factor: float | None,
-    penalty: Penalty,
-    *,
-    terms: sums.Terms,
-    power: int,
-) -> Array:
-    formula = functools.partial(sums.total_of, functools.partial(terms, penalty=penalty))
-    total = plan.reduce(formula, x, where, weights, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
-    return total if factor is None else total * factor**power
-
-
-def _root(totals: Sequence[Array], n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
-    ops = leaves[0].ops
-    length = ops.xp.sqrt(_sum(totals))
-    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
-        length = length / mean.divisor(n, ops=ops)
-    return _finished([length], None, leaves)
-
-
-def _with_mean(
-    totals: Sequence[Array], n: Array | float, leaves: Sequence[Leaf]
-) -> tuple[Array, Array]:
-    return _finished(totals, None, leaves), _finished(totals, n, leaves)
-
-
-def _sum(totals: Sequence[Array]) -> Array:
-    return totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
+def _with_mean(totals: Sequence[Array], n: Array | float, leaves: Sequence[Leaf]) -> tuple[Array, Array]:
+    ops, total = widest(leaves), summed(totals)
+    return ops.finished(total), ops.finished(mean.divided(total, n, None, ops=ops))
 
 
 def _finished(totals: Sequence[Array], n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
     """Add up what the leaves give, over n for a mean, rounded once."""
-    widest = leaves[0].ops
-    for leaf in leaves:
-        if leaf.ops.result_name == "float64":
-            widest = leaf.ops
-    total = _sum(totals)
-    return widest.finished(total if n is None else mean.divided(total, n, None, ops=widest))
+    ops, total = widest(leaves), summed(totals)
+    return ops.finished(total if n is None else mean.divided(total, n, None, ops=ops))

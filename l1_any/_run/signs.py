@@ -3,6 +3,7 @@
 from typing import Any
 
 from l1_any._arrays.standard import ArrayOps
+from l1_any._arrays.state import State
 from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array
@@ -36,11 +37,13 @@ def derivative(
             return penalty.derivative(x, where, weights, factor, n, ops=ops)
 
         s = plan.elementwise(by_number, x, where, weights, ops=ops)
-    return s if ops.differentiates is None else ops.detach(s)
+    return ops.detach(s) if ops.is_differentiated else s
 
 
 def are_written_with_the_sum(x: Array, ops: ArrayOps) -> bool:
     """Whether one reading gives both: blocks stay in the cache for the second formula."""
+    if ops.state is not State.PLAIN:
+        return False
     return plan.way(ops, x, blocks.WRITTEN) is plan.Way.BLOCKS
 
 
@@ -75,7 +78,5 @@ def with_sum(
         return sums.total_of(MAGNITUDE.terms, x, where, weights, ops=ops, **options)
 
     arrays = x, s, where, weights, divisor if number is None else None
-    total = blocks.reduce(
-        formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=blocks.WRITTEN
-    )
+    total = blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=blocks.WRITTEN)
     return total, s

@@ -8,7 +8,8 @@ from l1_any._arguments.leaves import together
 from l1_any._arguments.pytrees import LEAF, flatten
 from l1_any._arrays.lookup import is_array, known
 from l1_any._arrays.shapes import is_known
-from l1_any._typing import Array, ArrayTree
+from l1_any._arrays.state import State
+from l1_any._typing import Array, ArrayTree, Leaf
 
 from . import exchange
 
@@ -26,12 +27,21 @@ class Batch:
         self.logprobs = logprobs
         self.arrays, kinds, self.treedef = flatten(logprobs, "logprobs")
         together(self.arrays, kinds, "logprobs")
+        around = kinds[0].around()
         for ops in kinds:
             floating(ops, "logprobs")
             if ops.is_complex:
                 raise TypeError(f"`logprobs` must be real, got {ops.dtype_name}.")
-        self.ops = kinds[0].at(None, *self.arrays)
+        self.leaves = [Leaf(x, ops.at(around, x)) for x, ops in zip(self.arrays, kinds, strict=True)]
+        self.ops = self.leaves[0].ops
+        for leaf in self.leaves:  # what is asked of all of them is answered by the one furthest from plain
+            if leaf.ops.state > self.ops.state:
+                self.ops = self.ops.in_state(leaf.ops.state)
         self.xp = self.ops.xp
+        self.constant_ops = self.ops
+        """The operations for constants beside the log-probabilities, such as their gradients."""
+        if self.ops.state is State.RECORDED:
+            self.constant_ops = self.ops.in_state(State.PLAIN)
         self._columns: dict[str, list[tuple[str, Array]]] = {}
 
     def field(self, key: str) -> ArrayTree:

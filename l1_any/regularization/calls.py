@@ -6,8 +6,8 @@ from typing import Any
 
 from l1_any._arguments.arrays import same_place
 from l1_any._arguments.pytrees import match, unflatten
-from l1_any._arrays.lookup import find
-from l1_any._arrays.standard import NotConnectedError
+from l1_any._arrays.differentiation import NotConnectedError
+from l1_any._arrays.lookup import detach, find
 from l1_any._typing import Array, ArrayTree
 
 from . import terms
@@ -30,11 +30,8 @@ class Call:
     gradient: bool
     norm: bool
     background: bool = False
-
-    @property
-    def is_async(self) -> bool:
-        """Whether it must be awaited."""
-        return terms.is_async(self.loss)
+    is_async: bool = False
+    """Whether it must be awaited."""
 
     def run(self) -> Evaluation:
         """Call the loss."""
@@ -53,11 +50,13 @@ class Call:
             raise
 
     def _run(self) -> Evaluation:
-        start, batch = self._now(), self.batch
+        batch = self.batch
+        clock = _no_time if batch.ops.is_symbolic else time.perf_counter
+        start = clock()
         evaluate = getattr(self.loss, "evaluate_batch", None)
         if evaluate is not None:
             own = evaluate(batch, gradient=self.gradient, norm=self.gradient and self.norm)
-            return own._replace(seconds=self._now() - start)  # type: ignore[no-any-return]
+            return own._replace(seconds=clock() - start)  # type: ignore[no-any-return]
         compute = terms.compute(self.loss)
         if not self.gradient or self._states_gradient:
             return self._stated(*self._checked(compute(batch.data, batch.logprobs)), start)
@@ -72,7 +71,9 @@ class Call:
         return self._recorded(value, metrics, arrays, start)
 
     async def _run_async(self) -> Evaluation:
-        start, batch = self._now(), self.batch
+        batch = self.batch
+        clock = _no_time if batch.ops.is_symbolic else time.perf_counter
+        start = clock()
         compute = terms.compute(self.loss)
         if not self.gradient or self._states_gradient:
             return self._stated(*self._checked(await compute(batch.data, batch.logprobs)), start)
@@ -92,11 +93,12 @@ class Call:
         return unflatten(self.batch.treedef, arrays)
 
     def _checked(self, result: Any) -> tuple[Array, dict[str, Any]]:
-        return terms.checked(result, self.name, self.batch)
+        value, metrics = terms.checked(result, self.name, self.batch)
+        return value, {key: detach(metric) for key, metric in metrics.items()}
 
     def _stated(self, value: Array, metrics: dict[str, Any], start: float) -> Evaluation:
         if not self.gradient:
-            return Evaluation(value, metrics, seconds=self._now() - start)
+            return Evaluation(value, metrics, seconds=self._seconds(start))
         data, logprobs = self.batch.data, self.batch.logprobs
         gradient, norm = self._like_logprobs(self.loss.subgradient(data, logprobs)), None
         if self.norm and hasattr(self.loss, "subgradient_norm"):
@@ -112,8 +114,8 @@ class Call:
         norm: Array | None = None,
     ) -> Evaluation:
         if self.norm:
-            norm = norm_of(gradient) if norm is None else self.batch.ops.detach(norm)
-        return Evaluation(value, metrics, gradient, norm, self._now() - start)
+            norm = norm_of(gradient, self.batch.constant_ops) if norm is None else self.batch.ops.detach(norm)
+        return Evaluation(value, metrics, gradient, norm, self._seconds(start))
 
     def _recorded(self, value: Array, metrics: dict[str, Any], arrays: Gradient, start: float) -> Evaluation:
         ops = self.batch.ops
@@ -142,7 +144,7 @@ class Call:
             if ops is None or tuple(g.shape) != shape:
                 got = type(g).__name__ if ops is None else tuple(g.shape)
                 raise ValueError(f"`{name}` must have the shape of `logprobs`, {shape}, got {got}.")
-            same_place(g, lp, name, "logprobs")
+            same_place(g, ops, lp, self.batch.ops, name=name, of="logprobs")
             out.append(ops.detach(g))
         return out
 
@@ -152,6 +154,10 @@ class Call:
             "`subgradient(data, logprobs)`, or set `track_grad_norms=False`."
         )
 
-    def _now(self) -> float:
-        """Return the time; a compiler could not trace the question."""
-        return 0.0 if self.batch.ops.is_symbolic else time.perf_counter()
+    def _seconds(self, start: float) -> float:
+        return 0.0 if self.batch.ops.is_symbolic else time.perf_counter() - start
+
+
+def _no_time() -> float:
+    """Stand for the clock, which a compiler cannot trace."""
+    return 0.0

@@ -13,7 +13,7 @@ from .evaluation import Evaluation
 
 def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     """Run all calls; those that were begun end before the first result or error is given."""
-    if ops.state is State.TRACED or not any(call.background for call in calls):
+    if ops.state is State.TRACED or not [call for call in calls if call.background]:
         return [call.run() for call in calls]
     from concurrent.futures import ThreadPoolExecutor  # loads more than the package itself
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from l1_any._arrays.lookup import known
+from l1_any._arrays.lookup import same_state
 from l1_any._arrays.standard import ArrayOps
-from l1_any._run import reduce as run
+from l1_any._run import norms
 from l1_any._typing import Array, Leaf
 
 from .batch import Batch
@@ -24,44 +24,43 @@ class Evaluation(NamedTuple):
     seconds: float = 0.0
 
 
-def norm_of(gradient: Gradient) -> Array:
-    """‖g‖₂ over all its arrays."""
-    return run.norm(_leaves(gradient), is_mean=False)
+def norm_of(gradient: Gradient, ops: ArrayOps) -> Array:
+    """‖g‖₂ over all its arrays, which are constants."""
+    return norms.norm(_leaves(gradient, ops), is_mean=False)
 
 
-def cosine(a: Gradient, b: Gradient, norm_a: Array, norm_b: Array) -> Array:
+def cosine(a: Any, b: Any, norm_a: Array, norm_b: Array, ops: ArrayOps) -> Array:
     """Return ⟨a, b⟩ / (‖a‖‖b‖), NaN where one of them is zero."""
-    leaves = [leaf._replace(weights=y) for leaf, y in zip(_leaves(a), b, strict=True)]
-    ops = leaves[0].ops
-    dot = run.dot(leaves)
-    both = ops.accumulated(norm_a) * ops.accumulated(norm_b)
+    leaves = [Leaf(leaf.x, leaf.ops, None, y) for leaf, y in zip(_leaves(a, ops), b, strict=True)]
+    dot = norms.dot(leaves)
+    both = ops.cast(norm_a, ops.accumulator) * ops.cast(norm_b, ops.accumulator)
     some = both > 0
     nan = ops.full((), float("nan"), dot.dtype, dot)
-    ratio = ops.where(some, dot / ops.where(some, both, ops.xp.ones_like(both)), nan)
-    return ops.as_array(ops.cast(ratio, norm_a.dtype))
+    return ops.finished(ops.where(some, dot / ops.where(some, both, ops.xp.ones_like(both)), nan))
 
 
-def combined(gradients: Sequence[tuple[Array | float, Gradient]], batch: Batch) -> Gradient:
+def combined(gradients: Sequence[tuple[Array | float, Any]], batch: Batch) -> Gradient:
     """Σ weight·gradient, in the precision of results and rounded once to that of the log-probabilities."""
     out = []
-    for i, lp in enumerate(batch.arrays):
-        ops = known(lp)
-        total = None
+    for i, leaf in enumerate(batch.leaves):
+        ops, total = leaf.ops, None
         for weight, gradient in gradients:
-            g = scaled(weight, ops.result(gradient[i]), ops)
+            g = scaled(weight, gradient[i] if ops.is_result else ops.result(gradient[i]), ops)
             total = g if total is None else total + g
-        out.append(ops.as_array(ops.cast(total, lp.dtype)))
-    return out
+        out.append(total if ops.is_result else ops.cast(total, leaf.x.dtype))
+    return [leaf.ops.as_array(g) for leaf, g in zip(batch.leaves, out, strict=True)]
 
 
 def scaled(weight: Array | float, x: Array, ops: ArrayOps) -> Array:
     """weight·x in the dtype of x."""
     if isinstance(weight, float):
-        return x if weight == 1 else ops.as_array(x * weight)
-    return ops.as_array(x * ops.cast(ops.as_array(weight), x.dtype))
+        if weight == 1:
+            return x
+        out = x * weight
+    else:
+        out = x * ops.cast(ops.as_array(weight), x.dtype)
+    return ops.as_array(out) if ops.has_scalars else out
 
 
-def _leaves(gradient: Gradient) -> list[Leaf]:
-    ops = known(gradient[0])
-    around = ops.around()
-    return [Leaf(g, known(g).at(around, g)) for g in gradient]
+def _leaves(gradient: Gradient, ops: ArrayOps) -> list[Leaf]:
+    return [Leaf(g, ops if g.dtype == ops.dtype else same_state(g, ops)) for g in gradient]

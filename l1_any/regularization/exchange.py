@@ -79,10 +79,9 @@ def to_floats(tree: Any) -> Any:
     arrays: list[Array] = []
     nest = _collect(tree, "tree", arrays)
     places: dict[Any, list[int]] = {}
+    arrays = [_widest(x) for x in arrays]
     for i, x in enumerate(arrays):
         ops = known(x)
-        if ops.is_floating and not ops.is_complex:
-            x = arrays[i] = ops.cast(ops.detach(x), ops.at(ops.around(), x).accumulator)
         places.setdefault((ops.xp, str(ops.devices(x)), x.dtype), []).append(i)
     floats = [0.0] * len(arrays)
     for (xp, *_), indices in places.items():
@@ -90,6 +89,13 @@ def to_floats(tree: Any) -> Any:
         for i, number in zip(indices, known(stacked).to_host(stacked).tolist(), strict=True):
             floats[i] = float(number)
     return _filled(nest, floats)
+
+
+def _widest(x: Array) -> Array:
+    ops = known(x)
+    if not ops.is_floating or ops.is_complex:
+        return x
+    return ops.cast(ops.detach(x), ops.at(None, x).accumulator)
 
 
 class _Slot:

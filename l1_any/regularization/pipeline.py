@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from l1_any._arguments.pytrees import unflatten
-from l1_any._arrays.lookup import detach
 from l1_any._typing import Array, ArrayTree
 
 from . import concurrency, evaluation, exchange
@@ -13,7 +12,7 @@ from .batch import Batch
 from .calls import Call
 from .evaluation import Evaluation
 from .report import BASE, BaseReport, Report, TermReport
-from .terms import Term
+from .terms import Term, is_async
 from .terms import unique as _check_terms
 
 _LOGGER = logging.getLogger("l1_any")
@@ -68,6 +67,7 @@ class Pipeline:
         self.terms = tuple(terms)
         self.track_grad_norms = track_grad_norms
         _check_terms(base_loss, self.terms)
+        self._is_async = [is_async(base_loss), *(is_async(term.regularizer) for term in self.terms)]
 
     def __call__(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:
         """Return the loss and its report.
@@ -172,14 +172,13 @@ class Pipeline:
     def _calls(self, batch: Batch, weighted: list[Weighted], *, gradient: bool) -> list[Call]:
         """Return the calls of the base loss and of the terms that have a weight."""
         norm = self.track_grad_norms
-        return [
-            Call(self.base_loss, BASE, batch, gradient, norm),
-            *(
-                Call(term.regularizer, str(term.name), batch, gradient, norm, term.background)
-                for term, weight in weighted
-                if not _is_zero(weight)
-            ),
-        ]
+        base, *others = self._is_async
+        calls = [Call(self.base_loss, BASE, batch, gradient, norm, is_async=base)]
+        for (term, weight), awaited in zip(weighted, others, strict=True):
+            if not _is_zero(weight):
+                loss, name, background = term.regularizer, str(term.name), term.background
+                calls.append(Call(loss, name, batch, gradient, norm, background, awaited))
+        return calls
 
     def _assembled(
         self, batch: Batch, weighted: list[Weighted], done: list[Evaluation]
@@ -201,13 +200,18 @@ class Pipeline:
             parts.append((weight, found.gradient))
             reports[name] = _term_report(found, weight, contribution, base, batch)
             _log(name, found, reports[name].contribution, batch)
-        gradient: ArrayTree = None if base.gradient is None else evaluation.combined(parts, batch)
-        total = ops.as_array(total)
+        norm, gradient = None, None
+        if base.gradient is not None:
+            gradient = evaluation.combined(parts, batch)
+        if ops.has_scalars:
+            total, penalties = ops.as_array(total), ops.as_array(penalties)
+        if self.track_grad_norms and gradient is not None:
+            norm = evaluation.norm_of(gradient, batch.constant_ops)
         report = Report(
             total=ops.detach(total),
-            base=BaseReport(ops.detach(base.value), base.norm, _constants(base.metrics)),
-            regularizer_total=ops.detach(ops.as_array(penalties)),
-            total_grad_norm=evaluation.norm_of(gradient) if self.track_grad_norms else None,
+            base=BaseReport(ops.detach(base.value), base.norm, base.metrics),
+            regularizer_total=ops.detach(penalties),
+            total_grad_norm=norm,
             terms=reports,
         )
         return total, None if gradient is None else unflatten(batch.treedef, gradient), report
@@ -220,7 +224,7 @@ def _term_report(
     norm, weighted_norm, cosine = found.norm, None, None
     if norm is not None:
         weighted_norm = evaluation.scaled(weight, norm, ops)
-        cosine = evaluation.cosine(found.gradient, base.gradient, norm, base.norm)
+        cosine = evaluation.cosine(found.gradient, base.gradient, norm, base.norm, batch.constant_ops)
     return TermReport(
         value=ops.detach(found.value),
         weight=weight,
@@ -228,12 +232,8 @@ def _term_report(
         grad_norm=norm,
         grad_norm_weighted=weighted_norm,
         cosine=cosine,
-        metrics=_constants(found.metrics),
+        metrics=found.metrics,
     )
-
-
-def _constants(metrics: dict[str, Any]) -> dict[str, Any]:
-    return {key: detach(value) for key, value in metrics.items()}
 
 
 def _is_zero(weight: Array | float) -> bool:

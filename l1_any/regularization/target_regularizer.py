@@ -6,7 +6,9 @@ from l1_any._arguments.leaves import is_mean, leaves, not_empty
 from l1_any._arguments.numbers import is_number, number
 from l1_any._arguments.pytrees import LEAF, flatten, unflatten
 from l1_any._formulas.penalty import Penalty
+from l1_any._run import norms
 from l1_any._run import reduce as run
+from l1_any._run.leaves import constant
 from l1_any._typing import Array, ArrayTree, Leaf, Reduction
 
 from . import targets
@@ -71,7 +73,7 @@ class TargetRegularizer:
         Log-probabilities of -inf are legal: +inf for ``"logprobs"``, 0 for ``"probs"``. For ``"delta"``,
         -inf against a finite reference is +inf, and -inf against -inf is NaN unless masked out.
         """
-        return self._reduced(self._select(Batch(data, logprobs)))
+        return self._reduced(self._select(Batch(data, logprobs)), self.penalty())
 
     def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:
         r"""Return the derivative of the penalty with respect to ``logprobs``.
@@ -96,7 +98,7 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        return unflatten(batch.treedef, self._gradient(self._select(batch), batch))
+        return unflatten(batch.treedef, self._gradient(self._select(batch), batch, self.penalty()))
 
     def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:
         r"""Return the L2 norm of `subgradient` without making that array.
@@ -120,39 +122,36 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        return self._norm(self._select(batch), batch)
+        return self._norm(self._select(batch), batch, self.penalty())
 
     def evaluate_batch(self, batch: Batch, *, gradient: bool, norm: bool) -> Evaluation:
         """Return value, metrics, and gradient and norm if asked for: the target is made of the batch once."""
-        x = self._select(batch)
-        value, metrics = self._reduced(x)
-        return Evaluation(
-            value,
-            metrics,
-            self._gradient(x, batch) if gradient else None,
-            self._norm(x, batch) if norm else None,
-        )
+        x, penalty = self._select(batch), self.penalty()
+        value, metrics = self._reduced(x, penalty)
+        if not gradient:
+            return Evaluation(value, metrics)
+        if batch.ops.is_differentiated:
+            x = [constant(leaf) for leaf in x]
+        found = self._gradient(x, batch, penalty)
+        return Evaluation(value, metrics, found, self._norm(x, batch, penalty) if norm else None)
 
-    @property
-    def _mean(self) -> bool:
-        return self.reduce == "mean"
+    def _reduced(self, x: list[Leaf], penalty: Penalty) -> tuple[Array, dict[str, Array]]:
+        found = run.reductions(x, penalty=penalty)
+        value = found.mean if self.reduce == "mean" else found.total
+        return value, {"l1_raw": found.raw, "l1_mean": found.raw_mean}
 
-    def _reduced(self, x: list[Leaf]) -> tuple[Array, dict[str, Array]]:
-        found = run.reductions(x, penalty=self.penalty())
-        return found.mean if self._mean else found.total, {"l1_raw": found.raw, "l1_mean": found.raw_mean}
-
-    def _gradient(self, x: list[Leaf], batch: Batch) -> list[Array]:
+    def _gradient(self, x: list[Leaf], batch: Batch, penalty: Penalty) -> list[Array]:
         target: Any = self.target
-        found = run.subgradient(x, axes=None, is_mean=self._mean, penalty=self.penalty())
+        found = run.subgradient(x, axes=None, is_mean=self.reduce == "mean", penalty=penalty)
         pulled: list[Array] = target.pull_back(found, x, batch)
         return pulled
 
-    def _norm(self, x: list[Leaf], batch: Batch) -> Array:
+    def _norm(self, x: list[Leaf], batch: Batch, penalty: Penalty) -> Array:
         target: Any = self.target
         if target.squares is None:
             first, ops = batch.arrays[0], batch.ops
             return ops.full((), 0, ops.result_dtype, first)
-        return run.norm(x, is_mean=self._mean, squares=target.squares, penalty=self.penalty())
+        return norms.norm(x, is_mean=self.reduce == "mean", squares=target.squares, penalty=penalty)
 
     def _select(self, batch: Batch) -> list[Leaf]:
         """Return x for each of the source arrays, with its mask and weights."""
@@ -160,6 +159,12 @@ class TargetRegularizer:
         source = target.source(batch)
         name = f"data[{target.key!r}]" if isinstance(target, targets.Field) else "logprobs"
         where, weights = self.where, self.weights
+        if where is None and weights is None and source is batch.logprobs:
+            selected = batch.leaves
+            if self.reduce == "mean":
+                not_empty(selected, None)
+            whole: list[Leaf] = target.apply(selected, batch)
+            return whole
         if isinstance(where, str) or isinstance(weights, str):
             arrays, _, treedef = flatten(source, name)
             single = treedef is LEAF
@@ -167,8 +172,8 @@ class TargetRegularizer:
                 where = unflatten(treedef, batch.mask(where, arrays, single=single))
             if isinstance(weights, str):
                 weights = unflatten(treedef, batch.numbers(weights, arrays, single=single))
-        selected, _ = leaves(source, where, weights, batch.xp, name)
-        if self._mean:
+        selected, _ = leaves(source, where, weights, None, name)
+        if self.reduce == "mean":
             not_empty(selected, None)
         found: list[Leaf] = target.apply(selected, batch)
         return found

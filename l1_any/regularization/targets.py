@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from l1_any._arguments.arrays import broadcastable, floating, same_place
 from l1_any._arguments.pytrees import LEAF, match
-from l1_any._arrays.lookup import find, known, same_state
+from l1_any._arrays.lookup import find, same_state
 from l1_any._formulas import penalty as formulas
 from l1_any._typing import Array, ArrayTree, Leaf
 
@@ -17,7 +17,7 @@ from .batch import Batch
 class Target(Protocol):
     """What a regularizer asks of a target."""
 
-    squares: Callable[..., Array] | None
+    squares: ClassVar[Callable[..., Array] | None]
     """The formula of the squared derivative by a log-probability; None where that is 0."""
 
     def source(self, batch: Batch) -> ArrayTree:
@@ -33,7 +33,7 @@ class Target(Protocol):
 class _OfLogprobs:
     """A target with one element for each log-probability."""
 
-    squares: ClassVar[Callable[..., Array]] = staticmethod(formulas.squared_derivative)
+    squares: ClassVar[Callable[..., Array] | None] = staticmethod(formulas.squared_derivative)
 
     def source(self, batch: Batch) -> ArrayTree:
         """Return the log-probabilities."""
@@ -42,7 +42,7 @@ class _OfLogprobs:
     def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
         """Return the gradients themselves: the slope is 1."""
         return [
-            known(lp).as_array(leaf.ops.cast(g, lp.dtype))
+            g if g.dtype == lp.dtype else leaf.ops.cast(g, lp.dtype)
             for g, leaf, lp in zip(gradients, leaves, batch.arrays, strict=True)
         ]
 
@@ -61,10 +61,11 @@ class Logprobs(_OfLogprobs):
 class Probs(_OfLogprobs):
     """x = exp(lp), with derivative exp(lp): 0 in value and gradient at lp = -inf."""
 
-    squares: ClassVar[Callable[..., Array]] = staticmethod(formulas.squared_derivative_times_x)
+    squares: ClassVar[Callable[..., Array] | None] = staticmethod(formulas.squared_derivative_times_x)
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
         """Return the probabilities."""
+        del batch
         return [_with(leaf, leaf.ops.xp.exp(_selected(leaf))) for leaf in leaves]
 
     def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
@@ -85,7 +86,7 @@ class Field:
     """
 
     key: str
-    squares: ClassVar[None] = None
+    squares: ClassVar[Callable[..., Array] | None] = None
 
     def source(self, batch: Batch) -> ArrayTree:
         """Return the field of every example."""
@@ -171,7 +172,7 @@ class Delta(_OfLogprobs):
             ops = find(reference)
             if ops is None:
                 raise TypeError(f"`reference` must be an array here, got {type(reference).__name__}.")
-            same_place(reference, lp, "reference", "logprobs")
+            same_place(reference, ops, lp, batch.ops, name="reference", of="logprobs")
             floating(ops, "reference")
             broadcastable(reference, tuple(lp.shape), "reference", "logprobs")
         return references
@@ -209,4 +210,4 @@ def _selected(leaf: Leaf) -> Array:
 
 def _with(leaf: Leaf, x: Array) -> Leaf:
     """Return the leaf with another array, whose dtype may differ."""
-    return leaf._replace(x=x, ops=same_state(x, leaf.ops))
+    return Leaf(x, same_state(x, leaf.ops), leaf.where, leaf.weights, leaf.factor)

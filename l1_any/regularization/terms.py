@@ -152,5 +152,5 @@ def _scalar(value: Any, name: str, batch: Batch) -> Array:
         raise ValueError(f"Term {name!r} must return a scalar, got shape {tuple(value.shape)}.")
     if not ops.is_floating or ops.is_complex:
         raise TypeError(f"Term {name!r} must return a real floating value, got {ops.dtype_name}.")
-    same_place(value, first, f"the value of term {name!r}", "logprobs")
+    same_place(value, ops, first, own, name=f"the value of term {name!r}", of="logprobs")
     return value

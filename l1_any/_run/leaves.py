@@ -1,0 +1,42 @@
+"""What the reductions of leaves have in common."""
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._arrays.state import State
+from l1_any._typing import Array, Leaf
+
+
+def constant(leaf: Leaf) -> Leaf:
+    """Return the leaf as a constant of automatic differentiation."""
+    ops = leaf.ops
+    if ops.state is State.PLAIN or ops.differentiates is None:
+        return leaf
+    weights = None if leaf.weights is None else ops.detach(leaf.weights)
+    if ops.state is State.RECORDED:
+        ops = ops.in_state(State.PLAIN)
+    return Leaf(ops.detach(leaf.x), ops, leaf.where, weights, leaf.factor)
+
+
+def on_leaf(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
+    """Call a function of a leaf, compiled where the library compiles."""
+    if leaf.ops.compiles:
+        function = leaf.ops.compiled(function, "ops", *static)
+    return function(*leaf, *args, **static)
+
+
+def summed(totals: Sequence[Array]) -> Array:
+    """Add up what the leaves give."""
+    return totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
+
+
+def widest(leaves: Sequence[Leaf]) -> ArrayOps:
+    """Return the operations whose results have the widest dtype."""
+    found = leaves[0].ops
+    for leaf in leaves:
+        if leaf.ops.result_name == "float64":
+            found = leaf.ops
+    return found

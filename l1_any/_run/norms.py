@@ -1,0 +1,80 @@
+"""L2 norms of derivatives and gradients, in closed form: no array of their size is made."""
+
+import functools
+from collections.abc import Sequence
+
+from l1_any._arrays.standard import ArrayOps
+from l1_any._formulas import penalty as formulas
+from l1_any._formulas import sums
+from l1_any._formulas.penalty import MAGNITUDE, Penalty
+from l1_any._typing import Array, Leaf
+
+from . import mean, plan
+from .leaves import constant, on_leaf, summed, widest
+
+
+def subgradient_norm(leaves: Sequence[Leaf], *, is_mean: bool) -> Array:
+    """√Σ (m·w)² over x ≠ 0, over n for a mean."""
+    return norm(leaves, is_mean=is_mean, squares=formulas.squared_signs)
+
+
+def norm(
+    leaves: Sequence[Leaf],
+    *,
+    is_mean: bool,
+    squares: sums.Terms = formulas.squares,
+    penalty: Penalty = MAGNITUDE,
+) -> Array:
+    """√Σ (m·w·x)², over n for a mean; or of other squares, by a formula that also takes the penalty."""
+    leaves = [constant(leaf) for leaf in leaves]
+    if len(leaves) == 1:
+        return on_leaf(_norm, leaves[0], penalty, squares=squares, is_mean=is_mean)
+    totals = [on_leaf(_total_of, leaf, penalty, terms=squares, power=2) for leaf in leaves]
+    return _root(summed(totals), mean.count(leaves, None) if is_mean else None, leaves)
+
+
+def dot(leaves: Sequence[Leaf]) -> Array:
+    """Σ m·w·x, in the accumulator's dtype."""
+    leaves = [constant(leaf) for leaf in leaves]
+    totals = [on_leaf(_total_of, leaf, MAGNITUDE, terms=formulas.products, power=1) for leaf in leaves]
+    return leaves[0].ops.as_array(summed(totals))
+
+
+def _norm(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    penalty: Penalty,
+    *,
+    squares: sums.Terms,
+    is_mean: bool,
+) -> Array:
+    total = _total_of(x, ops, where, weights, factor, penalty, terms=squares, power=2)
+    leaves = [Leaf(x, ops, where)]
+    return _root(total, mean.count(leaves, None) if is_mean else None, leaves)
+
+
+def _total_of(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    penalty: Penalty,
+    *,
+    terms: sums.Terms,
+    power: int,
+) -> Array:
+    formula = functools.partial(sums.total_of, functools.partial(terms, penalty=penalty))
+    total = plan.reduce(formula, x, where, weights, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
+    return total if factor is None else total * factor**power
+
+
+def _root(total: Array, n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
+    ops = widest(leaves)
+    length = ops.xp.sqrt(total)
+    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
+        length = length / mean.divisor(n, ops=ops)
+    return ops.finished(length)
