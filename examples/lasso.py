@@ -2,9 +2,10 @@
 
     python examples/lasso.py --library torch --plot path.svg
 
-Solves min ‖y - Xw‖²/2n + strength·‖w‖₁ for 100 strengths. Each solution fulfils the optimality condition, which
-`l1.subdiff_distance` measures, to within a tolerance. The path is compared with that of
-`sklearn.linear_model.lasso_path`.
+Solves min ‖y - Xw‖²/2n + strength·‖w‖₁ for 100 strengths, each to within a tolerance of the optimality
+condition that `l1.subdiff_distance` measures, and compares with `sklearn.linear_model.lasso_path`. The path
+starts 1 % above `l1.strength_max`, where all coefficients are zero. At `strength_max` itself the rounding of a
+matrix product would decide whether the first one is.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from sklearn.linear_model import lasso_path
 import l1_any as l1
 
 LIBRARIES = ("numpy", "torch", "jax", "cupy")
+ABOVE_THE_LARGEST = 1.01
 
 
 def fista(gradient, w, *, strength, step, tolerance, max_iter=100_000):
@@ -79,7 +81,8 @@ def run(library, n_strengths=100, tolerance=1e-9):
     x, y = diabetes()
     x_lib, y_lib = to_library(library, x, y)
     largest = float(l1.strength_max(-x_lib.T @ y_lib / len(y)))
-    strengths = np.geomspace(largest, largest / 1000, n_strengths)
+    first = ABOVE_THE_LARGEST * largest
+    strengths = np.geomspace(first, first / 1000, n_strengths)
     start = time.perf_counter()
     path, n_steps = lasso(x_lib, y_lib, strengths.tolist(), tolerance)
     seconds = time.perf_counter() - start
