@@ -260,7 +260,7 @@ def test_background_terms_run_beside_the_others(library):
 
         def compute(self, data, logprobs):
             assert variable.get() == "carried"
-            assert started.wait(10)
+            assert started.wait(300)
             return 2.0
 
     class Base(Squares):
@@ -283,7 +283,7 @@ def test_async_terms(library):
             entered.append(self.name)
             if len(entered) == 2:
                 self.barrier.set()
-            await asyncio.wait_for(self.barrier.wait(), 10)
+            await asyncio.wait_for(self.barrier.wait(), 300)
             return 1.0
 
     async def main():

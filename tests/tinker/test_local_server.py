@@ -214,7 +214,7 @@ def test_bad_example_is_refused(trainer, model, tokens, fields, message):
 def test_unknown_requests_are_answered_not_found(server, trainer):
     with pytest.raises(tinker.NotFoundError, match="knows no 'save_weights'"):
         trainer.save_state("checkpoint").result()
-    with httpx.Client(base_url=f"{server.base_url}/api/v1/", trust_env=False) as client:
+    with httpx.Client(base_url=f"{server.base_url}/api/v1/", trust_env=False, timeout=300) as client:
         stale = client.post("optim_step", json={"model_id": "of an earlier run", "seq_id": 1})
         answers = [stale, client.get("get_server_capabilities")]
     assert [answer.status_code for answer in answers] == [httpx.codes.NOT_FOUND] * 2
@@ -239,10 +239,13 @@ def test_loss_graph_refuses_what_is_no_formula(op, target):
 
 def test_nothing_is_left_when_the_service_stops():
     threads = set(threading.enumerate())
-    with LocalTinker() as server, httpx.Client(base_url=server.base_url, trust_env=False) as client:
+    with (
+        LocalTinker() as server,
+        httpx.Client(base_url=server.base_url, trust_env=False, timeout=300) as client,
+    ):
         assert client.post("/api/v1/session_heartbeat", json={}).status_code == httpx.codes.OK
-        assert set(threading.enumerate()) > threads
-    assert set(threading.enumerate()) == threads
+        assert set(threading.enumerate()) - threads
+    assert not set(threading.enumerate()) - threads  # of earlier tests some may have ended meanwhile
     with pytest.raises(httpx.ConnectError):
         httpx.post(server.base_url, json={}, trust_env=False)
 
@@ -252,9 +255,9 @@ def test_runs_as_a_script():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             base_url = process.stdout.readline().split()[0].removeprefix("TINKER_BASE_URL=")
-            response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False)
+            response = httpx.post(f"{base_url}/api/v1/create_session", json={}, trust_env=False, timeout=300)
             process.terminate()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=300) == 0
         finally:
             process.kill()
     assert response.json() == {"session_id": "local-1"}
