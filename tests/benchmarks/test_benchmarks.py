@@ -1,5 +1,8 @@
 """The benchmark commands run and say what they promise; times are not judged."""
 
+import importlib.util
+import itertools
+import math
 import os
 import subprocess
 import sys
@@ -111,7 +114,20 @@ def test_idioms_prints_what_is_right_beside_what_is_wrong():
     printed = command("idioms.py", "--size", "1000000")
     assert "np.linalg.norm(x, 1)" in printed
     line = next(line for line in printed.splitlines() if "int8" in line)
-    assert [cell.strip() for cell in line.strip("│").split("│")][1:] == ["-128", "128", "200 %", "128"]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells[1:] == ["-128", "128", "refuses integers", "200 %"]
+
+
+def test_idioms_prints_the_rows_of_the_readme():
+    """Whole, since the long sums go wrong by their length: six seconds."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    start = readme.index("| idiom | gives | right | l1_any gives |")
+    table = list(itertools.takewhile(lambda line: line.startswith("|"), readme[start:]))
+    absent = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is None]
+    claimed = [row for row in table if not any(name in row for name in absent)]
+    printed = command("idioms.py", "--markdown").splitlines()
+    assert len(claimed) > 5
+    assert [row for row in claimed if row not in printed] == []
 
 
 def test_rounding_to_bfloat16_goes_to_even(monkeypatch):
