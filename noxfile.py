@@ -1,4 +1,7 @@
-"""What a contributor runs: `nox -l` lists it, plain `nox` does all that a machine without a GPU can."""
+"""What a contributor runs: `nox -l` lists it.
+
+Plain `nox` tests what needs neither torch nor JAX, `nox -t full` all that needs no GPU.
+"""
 
 import logging
 import re
@@ -11,6 +14,9 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
+# Without torch and JAX, whose environments are large and whose tests take longest.
+nox.options.sessions = ["lint", "tests(numpy)", "tests(strict)", "tests(dask)", "doctests", "build"]
+FULL = ["full"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST_PYTHON = PYPROJECT["project"]["requires-python"].removeprefix(">=")
@@ -21,7 +27,7 @@ CPU_BACKENDS = {  # name: what to install
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
 }
-SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "examples", "optim", "tinker"]
+SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "docs", "examples", "optim", "tinker"]
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -58,7 +64,13 @@ def run_contract(session: nox.Session, *backends: str, device: str | None = None
     run_pytest(session, *others, backends=[*backends], device=device)
 
 
-@nox.session
+def run_doctests(session: nox.Session, *args: str) -> None:
+    """Run the examples of README, docs and docstrings."""
+    pages = ["README.md", *map(str, sorted(Path("docs").glob("*.md")))]
+    session.run("python", "-m", "pytest", *args, "--doctest-modules", "--doctest-glob=*.md", "l1_any", *pages)
+
+
+@nox.session(tags=FULL)
 def lint(session: nox.Session) -> None:
     """Lint and format with ruff, strict types with mypy, spelling with codespell."""
     session.install("-e.[cli]", *group("lint"))
@@ -68,7 +80,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
+@nox.session(tags=FULL)
 @nox.parametrize("backend", BACKENDS, ids=BACKENDS)
 def tests(session: nox.Session, backend: str) -> None:
     """Hold one array library to the contract, with only that library installed."""
@@ -80,14 +92,15 @@ def tests(session: nox.Session, backend: str) -> None:
         run_contract(session, backend)
 
 
-@nox.session
+@nox.session(tags=FULL)
 def agree(session: nox.Session) -> None:
     """Compare all CPU libraries with each other, in one environment; test what compares them."""
     session.install("-e.[all-cpu]", *group("test"))
-    run_pytest(session, "tests/agree", "tests/cli", "tests/benchmarks", backends=[*CPU_BACKENDS])
+    suites = ["tests/agree", "tests/benchmarks", "tests/cli", "tests/docs"]
+    run_pytest(session, *suites, backends=[*CPU_BACKENDS])
 
 
-@nox.session(python=OLDEST_PYTHON)
+@nox.session(python=OLDEST_PYTHON, tags=FULL)
 def minimums(session: nox.Session) -> None:
     """Test with the oldest Python, NumPy, array-api-compat and Dask that pyproject.toml allows."""
     project = PYPROJECT["project"]
@@ -98,14 +111,14 @@ def minimums(session: nox.Session) -> None:
     run_contract(session, "numpy", "dask")
 
 
-@nox.session
+@nox.session(tags=FULL)
 def tinker(session: nox.Session) -> None:
     """Train through the real Tinker SDK and a server on this machine."""
     session.install("-e.[torch]", *group("test"), *group("tinker"))
     run_pytest(session, "tests/tinker", backends=["torch"])
 
 
-@nox.session
+@nox.session(tags=FULL)
 def examples(session: nox.Session) -> None:
     """Test the optimizers, and run the examples: what they print and plot."""
     session.install("-e.[torch,jax]", *group("test"), *group("examples"))
@@ -113,17 +126,23 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
+def doctests(session: nox.Session) -> None:
+    """Run the examples of README, docs and docstrings that need no torch or JAX; name those left to `docs`."""
+    session.install("-e.[dask,cli]", "pytest", "pytest-timeout")
+    run_doctests(session, "-p", "docs._only_installed")
+
+
+@nox.session(tags=FULL)
 def docs(session: nox.Session) -> None:
-    """Run the doctests of README, docs and docstrings and build the docs; `-- serve` shows them."""
+    """Run all examples of README, docs and docstrings and build the docs; `-- serve` shows them."""
     session.install("-e.[all-cpu]", *group("docs"), *group("examples"), "pytest", "pytest-timeout")
-    pages = ["README.md", *map(str, sorted(Path("docs").glob("*.md")))]
-    session.run("python", "-m", "pytest", "--doctest-modules", "--doctest-glob=*.md", "l1_any", *pages)
+    run_doctests(session)
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
     if "serve" in session.posargs:
         session.run("python", "-m", "http.server", "--directory", "docs/_build/html")
 
 
-@nox.session
+@nox.session(tags=FULL)
 def build(session: nox.Session) -> None:
     """Build wheel and sdist, check them, and use the wheel in a clean environment."""
     session.install(*group("build"))
