@@ -101,10 +101,10 @@ class ArrayOps(Differentiation):
             "is_complex": is_complex,
             "is_boolean": self.dtype_name == "bool",
             "result_name": result,
-            "result_dtype": getattr(self.xp, result),
+            "result_dtype": self.dtype_named(result),
             "is_result": self.dtype_name == result,
-            "accumulator": getattr(self.xp, wide),
-            "wide_dtype": getattr(self.xp, _COMPLEX[wide] if is_complex else wide),
+            "accumulator": self.dtype_named(wide),
+            "wide_dtype": self.dtype_named(_COMPLEX[wide] if is_complex else wide),
             "is_differentiated": self.state in (State.RECORDED, State.TRACED, State.SHARDED),
             "is_symbolic": self.state in (State.TRACED, State.LAZY),
             "wide_summation": "library",
@@ -117,6 +117,10 @@ class ArrayOps(Differentiation):
             derived["summation"] = "halves" if result == wide else "library"
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+
+    def dtype_named(self, name: str) -> DType:
+        """Return the library's dtype of a standard name."""
+        return getattr(self.xp, name)
 
     @property
     def library_name(self) -> str:

@@ -143,7 +143,14 @@ class TorchOps(ArrayOps):
 
         array-api-compat mends it by a masked write, which torch.compile and vmap refuse.
         """
-        return torch.add(torch.sign(x), torch.clamp(x, -1, 1), alpha=0)
+        s = torch.sign(x)
+        if self.state is State.PLAIN:  # nobody looks on while s is written to
+            return torch.clamp(x, s, s, out=s).add_(0.0)  # s, or NaN; then +0.0 for -0.0
+        return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
+
+    def times(self, own: Array, factor: Array | float) -> Array:
+        """Multiply in place where nobody looks on."""
+        return own.mul_(factor) if self.state is State.PLAIN else own * factor
 
     def differentiable_abs(self, x: Array) -> Array:
         """Return |x| with a derivative of NaN at NaN, where the one of torch's own is 0.
@@ -154,7 +161,7 @@ class TorchOps(ArrayOps):
 
     def positive_zeros(self, own: Array) -> Array:
         """Add 0.0."""
-        return own + 0.0
+        return own.add_(0.0) if self.state is State.PLAIN else own + 0.0
 
     def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
         """Sum along an axis up to each element."""

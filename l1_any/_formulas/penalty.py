@@ -170,8 +170,10 @@ def scaled(
         factor = (1.0 if factor is None else factor) / n
     if factor is None:
         return ops.cast(s, x.dtype)
-    # A product that is too small for the dtype, or has a weight of 0, is a zero with the sign of x.
-    has_zeros = not (isinstance(factor, float) and factor >= _NEVER_TOO_SMALL)
+    # A product that is too small for the dtype, or has a weight of 0, is a zero with the sign of x. The zeros that
+    # torch's autograd is given, which alone has an array as scale, may have either.
+    differentiated = ops.differentiates == "by graph" and scale is not None and not isinstance(scale, float)
+    has_zeros = not differentiated and not (isinstance(factor, float) and factor >= _NEVER_TOO_SMALL)
     # Not in half precision, where a loss scale of 65536 is infinite and its multiple of 0 is NaN.
     if not ops.is_complex:
         s = ops.result(s)

@@ -22,7 +22,9 @@ def total_of(
     way = ops.summation
     if not axes:
         return ops.cast(terms(x, *others, ops=ops), ops.accumulator)
-    if way == "library" or (way == "tree" and not _are_numbers(x.shape)):
+    if way == "tree" and not _are_numbers(x.shape):
+        way = "library"
+    if way == "library":
         return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
     if way == "halves":
         return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)

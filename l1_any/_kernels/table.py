@@ -42,6 +42,9 @@ BY_KEY = {
     for place in row.places
     for dtype in row.dtypes
 }
+PLACES = {key[:3] for key in BY_KEY}
+"""For which operation, library and place there may be a kernel."""
+
 _LOADED: dict[str, Callable[..., Any]] = {}
 
 

@@ -16,7 +16,7 @@ from l1_any._typing import Array
 
 from . import blocks, plan
 
-FUNCTION = 1 << 15
+FUNCTION = 1 << 18
 """Elements from which a function is faster than a graph of library operations."""
 
 

@@ -10,8 +10,8 @@ from l1_any._typing import Array, DType
 
 Arrays = tuple[Array | None, ...]
 
-READ = 1 << 20
-"""Elements of a block to sum, half as many in float64: few calls, whose temporaries take a few MiB."""
+READ = {"float32": 1 << 20, "float64": 1 << 19}
+"""Elements of a block to sum, by the dtype of the result: few calls, whose temporaries take a few MiB."""
 
 WRITTEN = 1 << 18
 """Elements of a block to write, which has more temporaries."""

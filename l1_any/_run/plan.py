@@ -1,6 +1,9 @@
-"""The one decision: whether a formula runs whole, by blocks, by chunks, or gives way to a fused kernel."""
+"""The one decision: whether a formula runs whole, by blocks, by chunks, or gives way to a fused kernel.
 
-import enum
+Plain arrays in the CPU's memory that are larger than a block run by blocks, with no temporary of their size. Lazy
+arrays run chunk by chunk, when the user computes. All others run whole: a compiler or a GPU does the rest.
+"""
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,22 +21,12 @@ Arrays = tuple[Array | None, ...]
 Formula = Callable[..., Any]
 
 
-class Way(enum.Enum):
-    """How a formula runs."""
+def is_by_blocks(ops: ArrayOps, x: Array, block: int) -> bool:
+    """Whether a formula runs on blocks of x of so many elements at most.
 
-    WHOLE = enum.auto()
-    """On the whole arrays: they are small, or a compiler or a GPU will do the rest."""
-    BLOCKS = enum.auto()
-    """On blocks of arrays in the CPU's memory, with no temporary of their size."""
-    CHUNKS = enum.auto()
-    """On each chunk of lazy arrays, when the user computes."""
-
-
-def way(ops: ArrayOps, x: Array, block: int) -> Way:
-    """Return how a formula runs on x, in blocks of so many elements at most."""
-    if ops.state is State.PLAIN:  # no size is compared under a compiler, where it may be a symbol
-        return Way.BLOCKS if ops.place == "cpu" and math.prod(x.shape) > block else Way.WHOLE
-    return Way.CHUNKS if ops.state is State.LAZY else Way.WHOLE
+    No size is compared before the state: under a compiler it may be a symbol.
+    """
+    return ops.state is State.PLAIN and ops.place == "cpu" and math.prod(x.shape) > block
 
 
 def kernel(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
@@ -53,23 +46,21 @@ def reduce(
 
     ``operation`` names the formula in the table of kernels.
     """
-    if ops.is_differentiated:
-        return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
-    if (operation, ops.library, ops.place, ops.dtype_name) in table.BY_KEY and axes:
-        found = kernel(operation, ops)
-        if found is not None:
-            return found(*arrays, axes=axes, keepdims=keepdims, ops=ops)
-    block = blocks.READ // 2 if ops.result_name == "float64" else blocks.READ
-    chosen = way(ops, arrays[0], block)
-    if chosen is Way.WHOLE:
-        return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
-    if chosen is Way.BLOCKS:
-        return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
+    if ops.state is State.PLAIN:
+        if axes and (operation, ops.library, ops.place) in table.PLACES:
+            fused = kernel(operation, ops)
+            if fused is not None:
+                return fused(*arrays, axes=axes, keepdims=keepdims, ops=ops)
+        block = blocks.READ[ops.result_name]
+        if is_by_blocks(ops, arrays[0], block):
+            return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
+    elif ops.state is State.LAZY:
 
-    def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
-        return reduce(formula, *arrays, ops=ops, operation=operation, **options)
+        def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
+            return reduce(formula, *arrays, ops=ops, operation=operation, **options)
 
-    return chunks.reduce(on_chunk, arrays, axes, keepdims=keepdims, ops=ops)
+        return chunks.reduce(on_chunk, arrays, axes, keepdims=keepdims, ops=ops)
+    return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
 
 
 def elementwise(
@@ -85,7 +76,7 @@ def elementwise(
     No block is cut along the axes in ``whole``, where the formula is not elementwise.
     """
     block = block or blocks.WRITTEN
-    if way(ops, arrays[0], block) is Way.BLOCKS:
+    if is_by_blocks(ops, arrays[0], block):
         return blocks.elementwise(formula, arrays, ops=ops, whole=whole, dtype=dtype, block=block)
     out = formula(*arrays, ops=ops)
     return ops.as_array(out) if ops.has_scalars else out
@@ -104,10 +95,9 @@ def along(formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: A
 
 def largest(formula: Formula, *arrays: Array | None, dtype: DType, ops: ArrayOps) -> Array:
     """Return the largest, 0-d and >= 0, of what ``formula(*arrays, ops=)`` gives; NaN if there is one."""
-    match way(ops, arrays[0], blocks.READ):
-        case Way.WHOLE:
-            return formula(*arrays, ops=ops)
-        case Way.BLOCKS:
-            return blocks.largest(formula, arrays, ops=ops, block=blocks.READ)
-        case Way.CHUNKS:
-            return chunks.largest(formula, arrays, dtype, ops=ops)
+    block = blocks.READ["float32"]
+    if is_by_blocks(ops, arrays[0], block):
+        return blocks.largest(formula, arrays, ops=ops, block=block)
+    if ops.state is State.LAZY:
+        return chunks.largest(formula, arrays, dtype, ops=ops)
+    return formula(*arrays, ops=ops)

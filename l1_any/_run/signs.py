@@ -3,7 +3,6 @@
 from typing import Any
 
 from l1_any._arrays.standard import ArrayOps
-from l1_any._arrays.state import State
 from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array
@@ -42,9 +41,7 @@ def derivative(
 
 def are_written_with_the_sum(x: Array, ops: ArrayOps) -> bool:
     """Whether one reading gives both: blocks stay in the cache for the second formula."""
-    if ops.state is not State.PLAIN:
-        return False
-    return plan.way(ops, x, blocks.WRITTEN) is plan.Way.BLOCKS
+    return plan.is_by_blocks(ops, x, blocks.WRITTEN)
 
 
 def with_sum(
