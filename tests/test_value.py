@@ -41,6 +41,19 @@ def test_shapes(library, shape):
     value_laws.subgradient_is_minimal(l1.subgradient, library, x)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_mean_of_the_subgradient_is_rounded_once(library, dtype):
+    """n divides last: 49 times the rounded 1/49 is not 1."""
+    if dtype not in library.dtypes:
+        pytest.skip("not there")
+    ones = library.asarray(np.ones(49), dtype)
+    for weights in (49.0, library.asarray(np.full(49, 49.0), dtype)):
+        s = to_numpy(l1.subgradient(ones, reduce="mean", weights=weights))
+        assert (s == 1).all()
+        s = to_numpy(l1.subgradient(ones, reduce="mean", weights=weights, where=ones > 0))
+        assert (s == 1).all()
+
+
 def test_known_empty_mean_is_an_error(library):
     with pytest.raises(ValueError, match="`x` is empty"):
         l1.value(library.asarray(np.zeros((0, 3), np.float32)), reduce="mean")
@@ -222,9 +235,23 @@ def test_bfloat16_of_ml_dtypes(library):
 
 @pytest.mark.only("numpy")
 def test_foreign_byte_order(library):
-    x = np.asarray([1.0, -2.0], ">f4")
+    x = np.asarray([[1.0, -2.0]], ">f4")
     assert l1.value(x) == 3
-    assert l1.subgradient(x).tolist() == [1, -1]
+    assert l1.subgradient(x).tolist() == [[1, -1]]
+    for result in (
+        l1.subgradient(x, reduce="mean", where=x > 0),
+        l1.value_and_subgradient(x)[1],
+        l1.huber_gradient(x, 0.5),
+        l1.prox(x, 0.5),
+        l1.prox(x, 0.5, where=x > 0, nonnegative=True),
+        l1.prox_elastic_net(x, 0.5, l1_ratio=0.5),
+        l1.project(x, 1.0, axis=1),
+        l1.project(x, 9.0),
+        l1.prox_max(x, 1.0),
+        l1.prox_group(x, 0.5, axis=1),
+        l1.group_subgradient(x, axis=1),
+    ):
+        assert result.dtype == x.dtype
 
 
 @pytest.mark.only("dask")

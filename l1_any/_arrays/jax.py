@@ -64,6 +64,13 @@ class JaxOps(ArrayOps):
         """Return the sign; JAX keeps -0.0, and XLA may leave out an addition of 0.0."""
         return jax.lax.select(x == 0, xp.zeros_like(x), xp.sign(x))
 
+    def quotient(self, a: Array | float, n: Array | float) -> Array | float:
+        """Return a / n, rounded once: XLA would multiply by a reciprocal that it broadcasts, but for the barrier."""
+        if self.state is State.TRACED or (isinstance(a, float) and isinstance(n, float)):
+            return a / n
+        a, n = xp.broadcast_arrays(a, n)
+        return a / jax.lax.optimization_barrier(n)
+
     def positive_zeros(self, own: Array) -> Array:
         """Return +0.0 for every zero."""
         return jax.lax.select(own == 0, xp.zeros_like(own), own)

@@ -242,6 +242,12 @@ class ArrayOps(Differentiation):
         """Return |x| of a real array as x·s with s held constant, so that its derivative is s everywhere."""
         return x * self.sign(self.detach(x))
 
+    def quotient(self, a: Array | float, n: Array | float) -> Array | float:
+        """Return a / n, rounded once: torch would multiply a number by the reciprocal of a tensor."""
+        if isinstance(a, float) and not isinstance(n, float):
+            a = self.full((), a, n.dtype, n)
+        return a / n
+
     def positive_zeros(self, own: Array) -> Array:
         """Return an array that nobody else has, with +0.0 for every zero."""
         return self.xp.where(own == 0, self.zero(own), own)

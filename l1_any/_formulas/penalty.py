@@ -167,7 +167,7 @@ def scaled(
         w = ops.accumulated(ops.selected(weights, where))
         factor = w if scale is None else w * scale
     if n is not None:  # n divides last: 49 times the rounded 1/49 would not be 1
-        factor = (1.0 if factor is None else factor) / n
+        factor = ops.quotient(1.0 if factor is None else factor, n)
     if factor is None:
         return ops.cast(s, x.dtype)
     # A product that is too small for the dtype, or has a weight of 0, is a zero with the sign of x. The zeros that

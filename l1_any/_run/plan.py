@@ -79,6 +79,8 @@ def elementwise(
     if is_by_blocks(ops, arrays[0], block):
         return blocks.elementwise(formula, arrays, ops=ops, whole=whole, dtype=dtype, block=block)
     out = formula(*arrays, ops=ops)
+    if dtype is None and out.dtype != ops.dtype:  # NumPy's operations forget the byte order
+        out = ops.cast(out, ops.dtype)
     return ops.as_array(out) if ops.has_scalars else out
 
 

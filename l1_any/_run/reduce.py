@@ -69,9 +69,9 @@ def subgradient(
 ) -> list[Array]:
     """m·w·h'(x) of each leaf, over n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
-    if len(leaves) == 1:
-        return [on_leaf(_subgradient, leaves[0], penalty, axes=axes, is_mean=is_mean)]
-    n = mean.count(leaves, axes) if is_mean else None
+    n = (
+        mean.count(leaves, axes) if is_mean else None
+    )  # no constant for XLA, which would multiply by its reciprocal
     return [on_leaf(signs.derivative, leaf, n, penalty) for leaf in leaves]
 
 
@@ -79,14 +79,14 @@ def value_and_subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool
 ) -> tuple[Array, list[Array]]:
     """Both of them, from one reading of plain arrays."""
+    n = mean.count(leaves, axes) if is_mean else None
     if len(leaves) == 1:
         (leaf,) = leaves
         run = _value_and_subgradient
         if leaf.ops.compiles:
-            run = leaf.ops.compiled(run, "ops", "axes", "keepdims", "is_mean")
-        total, s = run(*leaf, axes=axes, keepdims=keepdims, is_mean=is_mean)
+            run = leaf.ops.compiled(run, "ops", "axes", "keepdims")
+        total, s = run(*leaf, n, axes=axes, keepdims=keepdims)
         return total, [s]
-    n = mean.count(leaves, axes) if is_mean else None
     both = [on_leaf(_total_and_signs, leaf, n, axes=None, keepdims=False) for leaf in leaves]
     return _finished([total for total, _ in both], n, leaves), [s for _, s in both]
 
@@ -190,33 +190,17 @@ def _tied_sum(
     return ops.tied_sum(value, simple, *arrays)
 
 
-def _subgradient(
-    x: Array,
-    ops: ArrayOps,
-    where: Array | None,
-    weights: Array | None,
-    factor: float | None,
-    penalty: Penalty,
-    *,
-    axes: Axes,
-    is_mean: bool,
-) -> Array:
-    n = mean.count([Leaf(x, ops, where)], axes) if is_mean else None
-    return signs.derivative(x, ops, where, weights, factor, n, penalty)
-
-
 def _value_and_subgradient(
     x: Array,
     ops: ArrayOps,
     where: Array | None,
     weights: Array | None,
     factor: float | None,
+    n: Array | float | None,
     *,
     axes: Axes,
     keepdims: bool,
-    is_mean: bool,
 ) -> tuple[Array, Array]:
-    n = mean.count([Leaf(x, ops, where)], axes) if is_mean else None
     total, s = _total_and_signs(x, ops, where, weights, factor, n, axes=axes, keepdims=keepdims)
     if n is not None:
         total = mean.divided(total, n, axes, ops=ops)

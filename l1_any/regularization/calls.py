@@ -122,7 +122,9 @@ class Call:
         try:
             gradient = ops.graph_gradient(value, arrays)
         except NotConnectedError:
-            raise self._no_gradient("torch recorded no way from `logprobs` to its value") from None
+            raise self._no_gradient(
+                f"{ops.library_name} recorded no way from `logprobs` to its value"
+            ) from None
         value = ops.without_inputs(value, arrays, self.batch.arrays)
         return self._found(value, metrics, gradient, start)
 
