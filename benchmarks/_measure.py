@@ -67,3 +67,20 @@ def peak_extra(*, library: str, kind: str, index: int, dtype: str, shape: tuple[
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     printed = done.stdout.strip()
     return int(printed) if printed else None
+
+
+def python_calls(function: Callable[[], object]) -> int:
+    """Return how many functions written in Python a call enters in this thread, after a warm-up."""
+    function()
+    entered = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal entered
+        entered += event == "call"
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return entered

@@ -200,9 +200,13 @@ def small(library: _cases.Library, args: argparse.Namespace) -> Iterator[list[st
         times = _measure.interleaved(
             [functools.partial(_run, library, case, x) for case in cases], args.small_rounds
         )
+        nothing = _cases.Case(kind, "nothing", lambda x: x)
+        own = _measure.python_calls(functools.partial(_run, library, nothing, x))
         for case, seconds in zip(cases, times, strict=True):
             added = _measure.overhead(times[0], seconds)
-            yield [library.name, case.name, f"{statistics.median(seconds) * 1e6:.1f}", f"{added * 1e6:+.1f}"]
+            calls = _measure.python_calls(functools.partial(_run, library, case, x)) - own
+            median = statistics.median(seconds)
+            yield [library.name, case.name, f"{median * 1e6:.1f}", f"{added * 1e6:+.1f}", f"{calls}"]
 
 
 def _run(library: _cases.Library, case: _cases.Case, x: Any) -> None:
@@ -254,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = []
     if "small" in args.case:  # first, while the process takes little memory
         rows = [row for library in libraries for row in small(library, args)]
-        columns = ("library", "case", "us", "us above the usual")
+        columns = ("library", "case", "us", "us above the usual", "Python calls")
         tables.append(_report.table(f"Small arrays: {SMALL} elements of float32", columns, rows, left=2))
     tables.extend(large(libraries, args, limit))
     for part in (*map(Text, machine), *tables):
