@@ -1,10 +1,12 @@
 """Dask: lazy arrays made of chunks, whose lengths may be unknown."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import array_api_compat.dask.array as xp
+import dask.array
 
-from l1_any._typing import Array, Device
+from l1_any._typing import Array, Device, DType
 
 from .dtypes import dtype_name
 from .standard import ArrayOps
@@ -41,3 +43,9 @@ class DaskOps(ArrayOps):
     def meta(self, x: Array) -> Any:
         """Return an empty array of the type and dtype of the chunks."""
         return x._meta  # noqa: SLF001
+
+    def map_chunks(
+        self, function: Callable[..., Array], *arrays: Array, dtype: DType, meta: Array, **lengths: Any
+    ) -> Array:
+        """Return the lazy array of what a function gives for the chunks of arrays that are cut alike."""
+        return dask.array.map_blocks(function, *arrays, dtype=dtype, meta=meta, **lengths)

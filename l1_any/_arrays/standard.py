@@ -9,6 +9,7 @@ import numpy as np
 
 from l1_any._typing import Array, Device, DType, Namespace
 
+from .chunked import Chunked
 from .differentiation import Differentiation
 from .dtypes import RESULT_DTYPES, dtype_name
 from .state import State
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class ArrayOps(Differentiation):
+class ArrayOps(Differentiation, Chunked):
     """What can be asked of, and done with, arrays of one type and dtype in one state.
 
     `lookup.find` makes one object for each type and dtype. `at` gives the one for the state of a call, in which
@@ -49,8 +50,6 @@ class ArrayOps(Differentiation):
     """Whether operations on 0-d arrays return scalars, which `as_array` turns back."""
     compiles: ClassVar[bool] = False
     """Whether eager arrays are worked on by compiled functions."""
-    is_chunked: ClassVar[bool] = False
-    """Whether the arrays are lazy and made of chunks."""
     sums_by_tree: ClassVar[bool] = False
     """Whether the library adds up runs of terms one by one, whatever their dtype."""
     sums_in_halves: ClassVar[bool] = False
@@ -173,13 +172,13 @@ class ArrayOps(Differentiation):
         """Return a 0-d array for a scalar, where the library has such."""
         return x
 
+    def converted(self, value: Any) -> Any:
+        """Return what an object's own conversion to the library gives, and any other value as it is."""
+        return value
+
     def finished(self, total: Array) -> Array:
         """Round a total to the dtype of results, as an array."""
         return self.cast(total, self.result_dtype)
-
-    def meta(self, x: Array) -> Array:
-        """Return an empty array of the type and dtype of the chunks of x."""
-        raise NotImplementedError
 
     def to_device(self, x: Array, like: Array) -> Array:
         """Move x to the device of another array of its library."""

@@ -109,6 +109,10 @@ class TorchOps(ArrayOps):
 
     devices = device
 
+    def converted(self, value: Any) -> Any:
+        """Return what an object's ``to_torch()`` gives, and any other value as it is."""
+        return value.to_torch() if hasattr(value, "to_torch") else value
+
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
         """Return the values in NumPy; of bfloat16 in float32."""
         x = x.detach().cpu()

@@ -1,6 +1,5 @@
 """Lazy arrays made of chunks (Dask): formulas run on each chunk when the user computes, never before."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -48,8 +47,7 @@ def elementwise(
     def on_filled(first: Array, *others: Array) -> Array:
         return first if extent(first) == 0 else on_chunks(first, *others)
 
-    meta = ops.meta(x)
-    return _dask().map_blocks(on_filled, *_present(arrays), dtype=x.dtype, meta=meta)
+    return ops.map_chunks(on_filled, *_present(arrays), dtype=x.dtype, meta=ops.meta(x))
 
 
 def is_cut(x: Array, axes: tuple[int, ...]) -> bool:
@@ -77,9 +75,9 @@ def _one_of_each(
     """Run a function that leaves length 1 along some axes of each chunk."""
     x = _first(arrays)
     lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
-    xp = known(known(x).meta(x)).xp
-    meta = xp.empty((0,) * x.ndim, dtype=dtype)
-    return _dask().map_blocks(on_chunks, *_present(arrays), chunks=lengths, dtype=dtype, meta=meta)
+    ops = known(x)
+    meta = known(ops.meta(x)).xp.empty((0,) * x.ndim, dtype=dtype)
+    return ops.map_chunks(on_chunks, *_present(arrays), chunks=lengths, dtype=dtype, meta=meta)
 
 
 def _present(arrays: Arrays) -> list[Array]:
@@ -105,11 +103,7 @@ def _on_chunks(formula: Callable[..., Array], arrays: Arrays, **options: Any) ->
 
 
 def _in_chunks_of(x: Array, a: Array) -> Array:
-    """Return a with x's chunks, which `map_blocks` takes for granted; what is unknown is left as it is."""
+    """Return a with x's chunks, which `map_chunks` takes for granted; what is unknown is left as it is."""
     first = x.ndim - a.ndim
     alike = [i for i, n in enumerate(a.shape) if n == x.shape[first + i]]  # no length that is unknown
     return a.rechunk({i: x.chunks[first + i] for i in alike})
-
-
-def _dask() -> Any:
-    return sys.modules["dask.array"]
