@@ -2,18 +2,20 @@
 
 import importlib
 import inspect
-import pkgutil
 import re
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import l1_any
-from l1_any import functional
+from l1_any import penalty
 from l1_any.testing import BACKENDS, Backend, Variant
 
 DOCS = Path(__file__).parent
 GENERATED = DOCS / "_generated"
+SUBMODULES = ("schedules", "optim", "tinker", "testing")
+"""Public modules with a section of their own."""
 
 
 def backends() -> str:
@@ -39,29 +41,23 @@ def _row(backend: Backend, variant: Variant) -> str:
 
 def api() -> str:
     """Return the reference: public names under the first words of the module that defines them."""
-    sections: dict[str, list[str]] = {_title(functional): []}
+    sections: dict[str, list[str]] = {_title(penalty): []}  # the first topic
     for name in l1_any.__all__:
         public = getattr(l1_any, name)
         if not inspect.ismodule(public):
             sections.setdefault(_title(inspect.getmodule(public)), []).append(f"l1_any.{name}")
-    for _, name, _ in pkgutil.iter_modules(l1_any.__path__):
-        if name in {"testing", "tinker", *l1_any.__all__}:
-            module = importlib.import_module(f"l1_any.{name}")
-            sections[f"{module.__name__}: {_title(module)}"] = _public_names(module)
+    for name in SUBMODULES:
+        module = getattr(l1_any, name, None) or importlib.import_module(f"l1_any.{name}")
+        sys.modules[f"l1_any.{name}"] = module  # autodoc imports by this name, also what lies elsewhere
+        sections[f"l1_any.{name}: {_title(module)}"] = [
+            f"l1_any.{name}.{public}" for public in module.__all__
+        ]
     return "\n\n".join(["API reference\n=============", *map(_section, sections, sections.values())])
 
 
-def _public_names(module: ModuleType) -> list[str]:
-    own = [name for name, public in vars(module).items() if inspect.getmodule(public) is module]
-    names = getattr(module, "__all__", [name for name in own if not name.startswith("_")])
-    return [f"{module.__name__}.{name}" for name in names]
-
-
 def _title(module: ModuleType) -> str:
-    if module.__name__.rpartition(".")[2].startswith("_"):
-        return "Other functions"
     summary = inspect.getdoc(module).partition("\n")[0]
-    return re.split(r"[:,] ", summary)[0].rstrip(".")
+    return re.split(r"[:,.](?: |$)", summary)[0]
 
 
 def _section(title: str, names: list[str]) -> str:
