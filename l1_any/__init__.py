@@ -2,6 +2,7 @@
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from .groups import group_subgradient, group_value, prox_group
 from .huber import huber, huber_gradient
@@ -15,6 +16,9 @@ from .regularization.regularizers import L1Regularizer, Regularizer, SoftL1Regul
 from .regularization.report import Report, TermReport
 from .regularization.targets import Delta, Field, Logprobs, Probs, Uniform
 from .regularization.terms import Term
+
+if TYPE_CHECKING:
+    from . import optim as optim
 
 __all__ = [
     "Delta",
@@ -55,3 +59,7 @@ def __getattr__(name: str) -> ModuleType:
     if name == "optim":
         return importlib.import_module(".optim", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,7 +1,7 @@
 """Types: the array API standard has no static ones of its own."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from ._arrays.standard import ArrayOps
@@ -11,6 +11,13 @@ Array: TypeAlias = Any
 
 ArrayTree: TypeAlias = Any
 """An array, or a list, tuple, mapping or other iterable of such trees."""
+
+Tree = TypeVar("Tree")
+"""The static type of an array or pytree of arrays, for functions that return what they were given.
+
+It says which array class, list, tuple or mapping comes back. It is too narrow for an iterator, which comes back as a
+list, and for the dtype of `subdiff_distance`, whose results are real.
+"""
 
 DType: TypeAlias = Any
 Device: TypeAlias = Any

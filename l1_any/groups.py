@@ -8,7 +8,7 @@ from ._arguments.leaves import arrays_of, is_mean, some_groups
 from ._arguments.leaves import step as checked_step
 from ._arguments.numbers import is_number
 from ._run import groups as run
-from ._typing import Array, ArrayTree, Axis, Leaf, Namespace, Reduction
+from ._typing import Array, ArrayTree, Axis, Leaf, Namespace, Reduction, Tree
 
 
 def group_value(
@@ -28,24 +28,24 @@ def group_value(
 
     Parameters
     ----------
-    x : array or structure of arrays
-        Real or complex floating array, or a structure of them.
+    x : array or pytree of arrays
+        Real or complex floating array, or a pytree of such arrays.
     axis : int or tuple of int or None
         The axes along which the L2 norm of a group is taken: ``axis=1`` makes the rows of a matrix the
-        groups; None makes each array one group. In a structure it holds for every array.
+        groups; None makes each array one group. The axes hold for every array of a pytree.
     reduce : {"sum", "mean"}, optional
-        A mean is over the groups of all arrays.
-    weights : float or array, optional
+        A mean divides by the number of groups of all arrays.
+    weights : float, array or pytree, optional
         Multipliers >= 0, such as the square root of a group's size. An array is real and broadcasts to the
-        shape of ``x`` with the axes of a group reduced to length 1. For a structure: one number, or the
-        same structure of numbers and arrays.
+        shape of ``x`` with the axes of a group reduced to length 1. For a pytree, one number, or a pytree of
+        numbers and arrays with the same structure.
     xp : array namespace, optional
         The namespace of ``x``; found by default.
 
     Returns
     -------
     array
-        0-d, in the dtype that `value` has, of the library and device of ``x``.
+        A 0-d array with the dtype that `value` gives, of the library and device of ``x``.
 
     Raises
     ------
@@ -54,8 +54,8 @@ def group_value(
 
     Notes
     -----
-    Norms and sums are taken in float64 where library and device have it, and squares neither overflow nor
-    vanish. The derivative in torch and JAX is `group_subgradient`. The penalty is that of Yuan and Lin,
+    Norms and sums are taken in float64 where the library and the device have it, and squares neither overflow
+    nor vanish. The derivative in torch and JAX is `group_subgradient`. The penalty is that of Yuan and Lin,
     "Model selection and estimation in regression with grouped variables", 2006.
 
     Examples
@@ -73,14 +73,14 @@ def group_value(
 
 
 def group_subgradient(
-    x: ArrayTree,
+    x: Tree,
     /,
     *,
     axis: Axis,
     reduce: Reduction = "sum",
     weights: Any = None,
     xp: Namespace | None = None,
-) -> ArrayTree:
+) -> Tree:
     r"""Minimum-norm subgradient of `group_value` with respect to ``x``.
 
     .. math:: s_g = w_g x_g / \lVert x_g \rVert_2, \quad s_g = 0 \text{ for } x_g = 0
@@ -94,8 +94,9 @@ def group_subgradient(
 
     Returns
     -------
-    array or structure of arrays
-        Of the shape, dtype, library and device of ``x``, in its structure. Never part of an autograd graph.
+    array or pytree of arrays
+        Of the shape, dtype, library and device of ``x``; for a pytree, the same pytree. It is never part of
+        an autograd graph.
 
     Raises
     ------
@@ -104,8 +105,8 @@ def group_subgradient(
 
     Notes
     -----
-    0 is the element of least norm in the subdifferential at a zero group, the unit ball. A group with a NaN
-    gives NaN; in a group with infinities only these count.
+    The subdifferential at a zero group is the unit ball, and 0 is its element of least norm. A group with a
+    NaN gives NaN. In a group with infinities only the infinite elements have a subgradient that is not 0.
 
     Examples
     --------
@@ -119,10 +120,11 @@ def group_subgradient(
     mean = is_mean(reduce)
     if mean:
         some_groups(arrays, axes)
-    return pytrees.unflatten(treedef, run.group_subgradient(arrays, factors, axes, is_mean=mean))
+    s: Tree = pytrees.unflatten(treedef, run.group_subgradient(arrays, factors, axes, is_mean=mean))
+    return s
 
 
-def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespace | None = None) -> ArrayTree:
+def prox_group(x: Tree, step: float | Array, /, *, axis: Axis, xp: Namespace | None = None) -> Tree:
     r"""Proximal operator of `group_value`: shrinks the norm of each group, and small groups to zero.
 
     .. math:: p_g = x_g \max\bigl(1 - t / \lVert x_g \rVert_2,\, 0\bigr)
@@ -131,21 +133,21 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
 
     Parameters
     ----------
-    x : array or structure of arrays
-        Real or complex floating array, or a structure of them.
+    x : array or pytree of arrays
+        Real or complex floating array, or a pytree of such arrays.
     step : float or array
-        Finite and >= 0. An array is real and broadcasts to the shape of ``x`` with the axes of a group
-        reduced to length 1 (0-d, traced, or one step for each group); its values are not checked.
+        Finite and >= 0. An array (0-d, traced, or one step for each group) is real and broadcasts to the
+        shape of ``x`` with the axes of a group reduced to length 1. The values of an array are not checked.
     axis : int or tuple of int or None
         The axes along which the L2 norm of a group is taken: ``axis=1`` makes the rows of a matrix the
-        groups; None makes each array one group. In a structure it holds for every array.
+        groups; None makes each array one group. The axes hold for every array of a pytree.
     xp : array namespace, optional
         The namespace of ``x``; found by default.
 
     Returns
     -------
-    array or structure of arrays
-        Of the shape, dtype, library and device of ``x``, in its structure.
+    array or pytree of arrays
+        Of the shape, dtype, library and device of ``x``; for a pytree, the same pytree.
 
     Raises
     ------
@@ -156,9 +158,10 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
 
     Notes
     -----
-    A group whose norm is at most the step is exactly +0.0, -0.0 never appears, and a step of 0 else changes
-    nothing. A group with a NaN becomes NaN, a group of infinite norm is unchanged. The norm is taken in
-    float64 where library and device have it. The derivative in torch and JAX is 0 for a group that is zero.
+    A group whose norm is at most the step becomes exactly +0.0. The result never holds -0.0; apart from that, a
+    step of 0 changes nothing. A group with a NaN becomes NaN, and a group of infinite norm is unchanged. The
+    norm is taken in float64 where the library and the device have it. The derivative in torch and JAX is 0 for
+    a group that is zero.
 
     The formula is that of Yuan and Lin, "Model selection and estimation in regression with grouped
     variables", 2006; Parikh and Boyd, "Proximal Algorithms", 2014, section 6.5.4.
@@ -174,7 +177,8 @@ def prox_group(x: ArrayTree, step: float | Array, /, *, axis: Axis, xp: Namespac
     arrays, treedef, axes, _ = _grouped(x, axis, None, xp)
     pairs = [checked_step(step, leaf, "step", a) for leaf, a in zip(arrays, axes, strict=True)]
     steps, arrays = [t for t, _ in pairs], [leaf for _, leaf in pairs]
-    return pytrees.unflatten(treedef, run.prox_group(arrays, steps, axes))
+    p: Tree = pytrees.unflatten(treedef, run.prox_group(arrays, steps, axes))
+    return p
 
 
 def _grouped(

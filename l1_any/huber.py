@@ -7,7 +7,7 @@ from ._arguments.numbers import number
 from ._arguments.pytrees import unflatten
 from ._formulas import huber as formulas
 from ._run import reduce as run
-from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
+from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 
 
 def huber(
@@ -28,14 +28,14 @@ def huber(
               h_\delta(x) = \begin{cases} |x|^2 / (2\delta) & |x| \le \delta \\
               |x| - \delta/2 & \text{otherwise} \end{cases}
 
-    divided by :math:`n` for a mean, as in `value`. It lies between :math:`|x| - \delta/2` and :math:`|x|`.
+    divided by :math:`n` for a mean, as in `value`. The function lies between :math:`|x| - \delta/2` and :math:`|x|`.
 
     Parameters
     ----------
-    x : array or structure of arrays
+    x : array or pytree of arrays
         As for `value`.
     delta : float
-        Where the parabola meets the line, finite and >= 0; 0 gives `value`.
+        Magnitude at which the parabola meets the line, finite and >= 0. 0 gives `value`.
     axis, keepdims, reduce, where, weights, xp
         As for `value`.
 
@@ -47,14 +47,14 @@ def huber(
     Raises
     ------
     TypeError, ValueError
-        As for `value`; a negative or non-finite ``delta``.
+        As for `value`, or for a negative or non-finite ``delta``.
 
     Notes
     -----
     The function is the Moreau envelope of the magnitude,
     :math:`h_\delta(x) = \min_p |p| + |x - p|^2/(2\delta)`, attained at ``prox(x, delta)`` (Beck, "First-Order
-    Methods in Optimization", 2017, example 6.54). torch's ``huber_loss`` is :math:`\delta` times it.
-    It is summed as `value` is, and automatic differentiation gives `huber_gradient`; at
+    Methods in Optimization", 2017, example 6.54). torch's ``huber_loss`` is :math:`\delta` times
+    this function. Sums are taken as in `value`, and automatic differentiation gives `huber_gradient`. At
     :math:`|x| = \delta` the second derivative is that of the parabola.
 
     Examples
@@ -71,7 +71,7 @@ def huber(
 
 
 def huber_gradient(
-    x: ArrayTree,
+    x: Tree,
     delta: float,
     /,
     *,
@@ -80,7 +80,7 @@ def huber_gradient(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
-) -> ArrayTree:
+) -> Tree:
     r"""Gradient of `huber` with respect to ``x``.
 
     .. math:: g_i = m_i w_i \frac{x_i - \operatorname{prox}_\delta(x_i)}{\delta}
@@ -97,7 +97,7 @@ def huber_gradient(
 
     Returns
     -------
-    array or structure of arrays
+    array or pytree of arrays
         As for `subgradient`: like ``x``, and a constant of automatic differentiation.
 
     Raises
@@ -108,7 +108,7 @@ def huber_gradient(
     Notes
     -----
     The source of the formula is Beck, "First-Order Methods in Optimization", 2017, theorem 6.60. With
-    ``delta`` 0 it is `subgradient`.
+    ``delta=0`` the gradient is `subgradient`.
 
     Examples
     --------
@@ -120,4 +120,5 @@ def huber_gradient(
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
     penalty = formulas.of(number(delta, "delta"))
-    return unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean, penalty=penalty))
+    g: Tree = unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean, penalty=penalty))
+    return g

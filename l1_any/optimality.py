@@ -5,11 +5,11 @@ from typing import Any
 from ._arguments.leaves import alike, leaves, met_by, step_of_each
 from ._arguments.pytrees import unflatten
 from ._run import elementwise as run
-from ._typing import Array, ArrayTree, Namespace
+from ._typing import Array, ArrayTree, Namespace, Tree
 
 
 def subdiff_distance(
-    x: ArrayTree,
+    x: Tree,
     gradient: ArrayTree,
     strength: float | Array,
     /,
@@ -17,37 +17,39 @@ def subdiff_distance(
     weights: Any = None,
     where: Any = None,
     xp: Namespace | None = None,
-) -> ArrayTree:
+) -> Tree:
     r"""Distance of -gradient to the subdifferential of the penalty, for each element.
 
     .. math:: d_i = \begin{cases} |g_i + \lambda w_i \operatorname{sign}(x_i)| & x_i \ne 0 \\
               \max(|g_i| - \lambda w_i, 0) & x_i = 0 \end{cases}
 
-    with the gradient :math:`g` of a smooth loss at :math:`x` and the strength :math:`\lambda`. Where all of
-    it is 0, and the loss is convex, :math:`x` minimises the loss plus :math:`\lambda \sum_i w_i |x_i|`.
+    with the gradient :math:`g` of a smooth loss at :math:`x` and the strength :math:`\lambda`. If every
+    distance is 0 and the loss is convex, :math:`x` minimises the loss plus
+    :math:`\lambda \sum_i w_i |x_i|`.
 
     Parameters
     ----------
-    x : array or structure of arrays
+    x : array or pytree of arrays
         As for `value`.
-    gradient : array or structure of arrays
-        Of the structure, shapes and dtypes of ``x``.
+    gradient : array or pytree of arrays
+        The gradient of the loss at ``x``, with the structure, shapes and dtypes of ``x``.
     strength : float or array
         Finite and >= 0; an array as for the step of `prox`.
     weights, where
-        As for `value`. What the mask leaves out has distance 0.
+        As for `value`. The distance is 0 where the mask is False.
     xp : array namespace, optional
         The namespace of ``x``; found by default.
 
     Returns
     -------
-    array or structure of arrays
-        Real, of the shape, library and device of ``x``, in its structure; float32 for half precision.
+    array or pytree of arrays
+        Real, of the shape, library and device of ``x``, float32 for half precision; for a pytree, the same
+        pytree.
 
     Raises
     ------
     TypeError, ValueError
-        As for `prox`; a gradient that does not match ``x``.
+        As for `prox`, or for a gradient that does not match ``x``.
 
     Notes
     -----
@@ -68,7 +70,8 @@ def subdiff_distance(
     strength, _ = step_of_each(strength, arrays, "strength")
     names = ("gradient", "strength")
     arrays = [met_by(leaf, g, strength, names=names) for leaf, g in zip(arrays, gradients, strict=True)]
-    return unflatten(treedef, run.subdiff_distance(arrays, gradients, strength))
+    d: Tree = unflatten(treedef, run.subdiff_distance(arrays, gradients, strength))
+    return d
 
 
 def strength_max(
@@ -86,17 +89,18 @@ def strength_max(
 
     Parameters
     ----------
-    gradient_at_zero : array or structure of arrays
-        Real or complex floating array or structure of such arrays.
-    weights : float or array, optional
-        As for `value`. What has weight 0 is not penalised, and does not count.
+    gradient_at_zero : array or pytree of arrays
+        Real or complex floating array, or a pytree of such arrays.
+    weights : float, array or pytree, optional
+        As for `value`. Elements of weight 0 are not penalised, and do not count.
     xp : array namespace, optional
         The namespace of the gradient; found by default.
 
     Returns
     -------
     array
-        0-d, of the library and device of the gradient; float32 for half precision. 0 for no elements.
+        A 0-d array of the library and device of the gradient; float32 for half precision. It is 0 if no
+        element counts.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def strength_max(
 
     Notes
     -----
-    From the optimality condition of `subdiff_distance` at zero. NaN in the gradient gives NaN.
+    The formula is the optimality condition of `subdiff_distance` at zero. NaN in the gradient gives NaN.
 
     Examples
     --------

@@ -6,7 +6,7 @@ from ._arguments.leaves import leaves, reduction
 from ._arguments.pytrees import unflatten
 from ._run import norms
 from ._run import reduce as run
-from ._typing import Array, ArrayTree, Axis, Namespace, Reduction
+from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 
 
 def value(
@@ -28,9 +28,10 @@ def value(
 
     Parameters
     ----------
-    x : array or structure of arrays
-        Real or complex floating array of any shape, or a list, tuple, mapping or other iterable of
-        such arrays, nested too. A structure is one long vector: one sum, one :math:`n`.
+    x : array or pytree of arrays
+        Real or complex floating array of any shape, or a pytree of such arrays: a list, tuple, mapping
+        or other iterable, which may be nested. A pytree counts as one long vector, with one sum and one
+        :math:`n`.
     axis : int or tuple of int, optional
         Axes to reduce; all of them by default. For a single array only.
     keepdims : bool, optional
@@ -38,20 +39,21 @@ def value(
     reduce : {"sum", "mean"}, optional
         A mean divides by the number of selected elements (along ``axis``): weights are multipliers,
         not averaging weights.
-    where : boolean array, optional
-        Mask that broadcasts to the shape of ``x``. What it leaves out contributes exactly nothing, NaN
-        and infinities included. For a structure: the same structure of masks, None for no mask.
-    weights : float or array, optional
-        Multipliers >= 0; an array is real and broadcasts to the shape of ``x``. For a structure: one
-        number, or the same structure of numbers and arrays.
+    where : array or pytree of bool, optional
+        Boolean mask that broadcasts to the shape of ``x``. Elements where it is False contribute exactly
+        nothing, even NaN and infinities. For a pytree, a pytree of masks with the same structure, in
+        which None stands for no mask.
+    weights : float, array or pytree, optional
+        Multipliers >= 0. An array is real and broadcasts to the shape of ``x``. For a pytree, one number,
+        or a pytree of numbers and arrays with the same structure.
     xp : array namespace, optional
         The namespace of ``x``; found by default.
 
     Returns
     -------
     array
-        0-d, or of the shape that the reduction leaves; of the library and device of ``x``. float32 for
-        float16, bfloat16, float32 and complex64, float64 for float64 and complex128.
+        A 0-d array, or one of the shape that the reduction leaves, of the library and device of ``x``. Its
+        dtype is float32 for float16, bfloat16, float32 and complex64, and float64 for float64 and complex128.
 
     Raises
     ------
@@ -63,10 +65,10 @@ def value(
 
     Notes
     -----
-    The sum is accumulated in float64 where library and device have it, and rounded once. Automatic
-    differentiation of the value in torch and JAX gives `subgradient`, and a second derivative of zero; that
-    with respect to an array of weights is :math:`m|x|`. Any NaN that the mask selects makes the value NaN; the
-    mean over a mask that selects nothing is NaN.
+    The sum is accumulated in float64 where the library and the device have it, and rounded once. Automatic
+    differentiation of the value in torch and JAX gives `subgradient`, and its second derivative is zero. The
+    derivative with respect to an array of weights is :math:`m|x|`. Any NaN that the mask selects makes the
+    value NaN. The mean over a mask that selects nothing is NaN.
 
     Examples
     --------
@@ -84,7 +86,7 @@ def value(
 
 
 def subgradient(
-    x: ArrayTree,
+    x: Tree,
     /,
     *,
     axis: Axis = None,
@@ -92,7 +94,7 @@ def subgradient(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
-) -> ArrayTree:
+) -> Tree:
     r"""Minimum-norm subgradient of `value` with respect to ``x``.
 
     .. math:: s_i = m_i w_i \operatorname{sign}(x_i), \quad \operatorname{sign}(z) = z/|z|,\;
@@ -103,13 +105,13 @@ def subgradient(
     Parameters
     ----------
     x, axis, reduce, where, weights, xp
-        As for `value`. The axes matter for a mean, where they decide what :math:`n` counts.
+        As for `value`. The axes matter only for a mean, because they decide what :math:`n` counts.
 
     Returns
     -------
-    array or structure of arrays
-        Of the shape, dtype, library and device of ``x``, in its structure (an iterable that is not a
-        list, tuple or mapping comes back as a list). Never part of an autograd graph.
+    array or pytree of arrays
+        Of the shape, dtype, library and device of ``x``; for a pytree, the same pytree, in which an iterable
+        that is not a list, tuple or mapping has become a list. It is never part of an autograd graph.
 
     Raises
     ------
@@ -118,8 +120,8 @@ def subgradient(
 
     Notes
     -----
-    0 at ±0 and where masked out, ±w at ±inf, NaN at NaN. 0 is the element of least norm in the
-    subdifferential :math:`[-1, 1]` of :math:`|x|` at 0. The identity
+    The subgradient is 0 at ±0 and where the mask is False, ±w at ±inf, and NaN at NaN. 0 is the element of
+    least norm in the subdifferential :math:`[-1, 1]` of :math:`|x|` at 0. The identity
     :math:`\sum_i w_i|x_i| = \operatorname{Re}\langle x, s\rangle` holds.
 
     Examples
@@ -131,11 +133,12 @@ def subgradient(
     """
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
-    return unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean))
+    s: Tree = unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean))
+    return s
 
 
 def value_and_subgradient(
-    x: ArrayTree,
+    x: Tree,
     /,
     *,
     axis: Axis = None,
@@ -144,8 +147,8 @@ def value_and_subgradient(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
-) -> tuple[Array, ArrayTree]:
-    """Both `value` and `subgradient`, from one pass over the data.
+) -> tuple[Array, Tree]:
+    """Both `value` and `subgradient`, computed in one call.
 
     Parameters
     ----------
@@ -156,13 +159,19 @@ def value_and_subgradient(
     -------
     value : array
         As from `value`; differentiable.
-    subgradient : array or structure of arrays
+    subgradient : array or pytree of arrays
         As from `subgradient`; a constant.
 
     Raises
     ------
     TypeError, ValueError
         As for `value`.
+
+    Notes
+    -----
+    Plain arrays are read once: eager arrays in the CPU's memory that autograd does not record and no compiler
+    traces. For other arrays this call writes down both expressions, and the library decides how often it
+    reads ``x``: compilers and Dask can fuse the two into one read, eager GPU and autograd operations do not.
 
     Examples
     --------
@@ -186,7 +195,7 @@ def subgradient_norm(
     weights: Any = None,
     xp: Namespace | None = None,
 ) -> Array:
-    r"""L2 norm of `subgradient`, in closed form: no array of the size of ``x`` is made.
+    r"""L2 norm of `subgradient`, from a closed form that needs no array of the size of ``x``.
 
     .. math:: \lVert s \rVert_2 = \Bigl(\sum_{x_i \ne 0} (m_i w_i)^2\Bigr)^{1/2}
 
@@ -200,8 +209,8 @@ def subgradient_norm(
     Returns
     -------
     array
-        0-d, in the dtype, library and on the device of ``value(x)``; a constant. NaN if ``x`` holds a NaN
-        that the mask selects.
+        A 0-d constant with the dtype, library and device of ``value(x)``. It is NaN if the mask selects a
+        NaN in ``x``.
 
     Raises
     ------

@@ -8,11 +8,11 @@ from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
 from ._arguments.pytrees import unflatten
 from ._run import elementwise as run
-from ._typing import Array, ArrayTree, Namespace
+from ._typing import Array, Namespace, Tree
 
 
 def prox(
-    x: ArrayTree,
+    x: Tree,
     step: float | Array,
     /,
     *,
@@ -20,7 +20,7 @@ def prox(
     where: Any = None,
     nonnegative: bool = False,
     xp: Namespace | None = None,
-) -> ArrayTree:
+) -> Tree:
     r"""Proximal operator of the L1 penalty: the soft threshold.
 
     .. math:: p_i = \operatorname{sign}(x_i)\max(|x_i| - t w_i, 0)
@@ -30,15 +30,15 @@ def prox(
 
     Parameters
     ----------
-    x : array or structure of arrays
+    x : array or pytree of arrays
         As for `value`.
     step : float or array
         Finite and >= 0, such as learning rate times strength. An array (0-d, traced or one step for each
-        element) is real and broadcasts to the shape of ``x``; its values are not checked.
-    weights : float or array, optional
+        element) is real and broadcasts to the shape of ``x``. The values of an array are not checked.
+    weights : float, array or pytree, optional
         Multipliers of the step, as for `value`.
-    where : boolean array, optional
-        Mask as for `value`. What it leaves out comes back unchanged.
+    where : array or pytree of bool, optional
+        Mask as for `value`. Elements where it is False come back unchanged.
     nonnegative : bool, optional
         Add the constraint :math:`p \ge 0`, which gives :math:`\max(x_i - t w_i, 0)`. For real ``x`` only.
     xp : array namespace, optional
@@ -46,8 +46,8 @@ def prox(
 
     Returns
     -------
-    array or structure of arrays
-        Of the shape, dtype, library and device of ``x``, in its structure.
+    array or pytree of arrays
+        Of the shape, dtype, library and device of ``x``; for a pytree, the same pytree.
 
     Raises
     ------
@@ -59,13 +59,13 @@ def prox(
 
     Notes
     -----
-    Every zero that the threshold gives is exact and is +0.0, also that of -0.0 and of a step of 0, which else
-    changes nothing. NaN stays NaN, and ±inf stays ±inf. A complex number keeps its phase, and its modulus
-    shrinks. Half precision is worked in float32 and rounded once. Real float32 and float64 results are the
-    same bits in every library, but for subnormals where it takes them for zero.
+    Every zero in the result is exact and is +0.0: the threshold turns -0.0 into +0.0 too. Apart from that, a
+    step of 0 changes nothing. NaN stays NaN, and ±inf stays ±inf. A complex number keeps its phase, and its
+    modulus shrinks. Half precision is computed in float32 and rounded once. Real float32 and float64 results
+    have the same bits in every library, except for subnormals in libraries that treat them as zero.
 
     Under automatic differentiation in torch and JAX the derivative is that of the formula where the result is
-    not zero, and 0 where it is, thus also at the kinks :math:`|x_i| = t w_i`.
+    not zero. It is 0 where the result is zero, and therefore at the kinks :math:`|x_i| = t w_i`.
 
     The formula is that of Parikh and Boyd, "Proximal Algorithms", 2014, section 6.5.2; Beck, "First-Order
     Methods in Optimization", 2017, chapter 6.
@@ -83,12 +83,13 @@ def prox(
     step, arrays = step_of_each(step, arrays, "step")
     if nonnegative:
         real(arrays, "nonnegative=True")
-    return unflatten(treedef, run.prox(arrays, step, nonnegative=nonnegative))
+    p: Tree = unflatten(treedef, run.prox(arrays, step, nonnegative=nonnegative))
+    return p
 
 
 def prox_elastic_net(
-    x: ArrayTree, step: float | Array, /, *, l1_ratio: float, xp: Namespace | None = None
-) -> ArrayTree:
+    x: Tree, step: float | Array, /, *, l1_ratio: float, xp: Namespace | None = None
+) -> Tree:
     r"""Proximal operator of the elastic net, the sum of an L1 and a squared L2 penalty.
 
     .. math:: p_i = \frac{\operatorname{sign}(x_i)\max(|x_i| - t\rho, 0)}{1 + t(1 - \rho)}
@@ -107,13 +108,13 @@ def prox_elastic_net(
 
     Returns
     -------
-    array or structure of arrays
+    array or pytree of arrays
         As for `prox`.
 
     Raises
     ------
     TypeError, ValueError
-        As for `prox`; an ``l1_ratio`` that is not between 0 and 1.
+        As for `prox`, or for an ``l1_ratio`` that is not between 0 and 1.
 
     Notes
     -----
@@ -130,11 +131,12 @@ def prox_elastic_net(
     arrays, treedef = arrays_of(x, xp)
     step, arrays = step_of_each(step, arrays, "step")
     share = ratio(l1_ratio, "l1_ratio")
-    return unflatten(treedef, run.prox_elastic_net(arrays, step, l1_ratio=share))
+    p: Tree = unflatten(treedef, run.prox_elastic_net(arrays, step, l1_ratio=share))
+    return p
 
 
 def project(
-    x: ArrayTree,
+    x: Tree,
     radius: float | Array,
     /,
     *,
@@ -142,7 +144,7 @@ def project(
     weights: Any = None,
     nonnegative: bool = False,
     xp: Namespace | None = None,
-) -> ArrayTree:
+) -> Tree:
     r"""Euclidean projection onto the weighted L1 ball.
 
     .. math:: \arg\min_p \lVert p - x \rVert_2 \quad\text{subject to}\quad \sum_i w_i |p_i| \le r
@@ -151,16 +153,16 @@ def project(
 
     Parameters
     ----------
-    x : array or structure of arrays
-        As for `value`. A structure is one long vector.
+    x : array or pytree of arrays
+        As for `value`. A pytree counts as one long vector.
     radius : float or array
-        Finite and >= 0. An array is real and broadcasts to the shape of ``x`` with the reduced axes kept with
-        length 1 (0-d, traced, or one radius for each vector); its values are not checked.
+        Finite and >= 0. An array (0-d, traced, or one radius for each vector) is real and broadcasts to the
+        shape of ``x`` with length 1 along the reduced axes. The values of an array are not checked.
     axis : int, optional
         The axis along which each vector is projected; by default all of ``x`` is one vector. For a single
         array only.
-    weights : float or array, optional
-        Multipliers of the magnitudes, as for `value`. What has weight 0 is unchanged.
+    weights : float, array or pytree, optional
+        Multipliers of the magnitudes, as for `value`. Elements of weight 0 are unchanged.
     nonnegative : bool, optional
         Add the constraint :math:`p \ge 0`. For real ``x`` only.
     xp : array namespace, optional
@@ -168,8 +170,8 @@ def project(
 
     Returns
     -------
-    array or structure of arrays
-        Of the shape, dtype, library and device of ``x``, in its structure.
+    array or pytree of arrays
+        Of the shape, dtype, library and device of ``x``; for a pytree, the same pytree.
 
     Raises
     ------
@@ -182,20 +184,22 @@ def project(
 
     Notes
     -----
-    A vector inside the ball comes back as it is, bit for bit. Else the result is the soft threshold of ``x``
-    at :math:`\theta w`, where a sort finds the :math:`\theta` with :math:`\sum_i w_i |p_i| = r` (Duchi et
-    al., "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008). Its zeros are exact
-    and +0.0. A radius of 0 gives zeros.
+    A vector inside the ball comes back bit for bit. For any other vector the result is the soft threshold of
+    ``x`` at :math:`\theta w`, where a sort finds the :math:`\theta` with :math:`\sum_i w_i |p_i| = r` (Duchi
+    et al., "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008). Zeros in the
+    result are exact and +0.0. A radius of 0 gives zeros.
 
-    :math:`\theta` is worked in float64 where library and device have it, and the result is rounded once: a
-    float32 result then has a sum that exceeds the radius by at most 1e-7 of it, if that is not below 1e-7 of
-    the largest magnitude. Below that, in float64, and where nothing wider is at hand, it is a few roundings of
-    the largest magnitude for each element that is not zero. A vector with a NaN or an infinity becomes NaN;
-    but -inf counts as 0 with ``nonnegative``, and what has weight 0 may be infinite. Lengths that Dask does
-    not know must be computed first (``compute_chunk_sizes()``) where all of ``x`` is one vector.
+    :math:`\theta` is computed in float64 where the library and the device have it, and the result is rounded
+    once. The sum of a float32 result then exceeds the radius by at most 1e-7 of the radius, unless the radius
+    is below 1e-7 of the largest magnitude. For such a radius, for float64, and where the library or device
+    has no float64, the excess is a few roundings of the largest magnitude for each element that is not zero.
 
-    The derivative in torch and JAX is that of the threshold with the set of non-zero elements held fixed:
-    0 at an element that is zero, the identity inside the ball and on its surface.
+    A vector with a NaN or an infinity becomes NaN, with two exceptions: -inf counts as 0 with
+    ``nonnegative=True``, and elements of weight 0 may be infinite. Where all of ``x`` is one vector, Dask must
+    know its lengths: call ``compute_chunk_sizes()`` first.
+
+    The derivative in torch and JAX is that of the threshold with the set of non-zero elements held fixed. It
+    is 0 at an element that is zero, and the identity inside the ball and on its surface.
 
     Examples
     --------
@@ -210,23 +214,24 @@ def project(
     radius, arrays = checked_radius(radius, arrays, "radius", along)
     if nonnegative:
         real(arrays, "nonnegative=True")
-    return unflatten(treedef, run.project(arrays, radius, axis=along, nonnegative=nonnegative))
+    p: Tree = unflatten(treedef, run.project(arrays, radius, axis=along, nonnegative=nonnegative))
+    return p
 
 
 def prox_max(
-    x: ArrayTree, step: float | Array, /, *, axis: int | None = None, xp: Namespace | None = None
-) -> ArrayTree:
+    x: Tree, step: float | Array, /, *, axis: int | None = None, xp: Namespace | None = None
+) -> Tree:
     r"""Proximal operator of the largest magnitude, which is the dual norm of L1.
 
     .. math:: p = \arg\min_p\; t \max_i |p_i| + \tfrac12 \lVert p - x \rVert_2^2
               = x - \operatorname{project}(x, t)
 
-    with the step :math:`t`: the largest magnitudes are cut off at one level.
+    with the step :math:`t`. The operator cuts off the largest magnitudes at one level.
 
     Parameters
     ----------
-    x : array or structure of arrays
-        As for `value`. A structure is one long vector.
+    x : array or pytree of arrays
+        As for `value`. A pytree counts as one long vector.
     step : float or array
         Finite and >= 0; an array as for the radius of `project`.
     axis : int, optional
@@ -236,8 +241,8 @@ def prox_max(
 
     Returns
     -------
-    array or structure of arrays
-        Of the shape, dtype, library and device of ``x``, in its structure.
+    array or pytree of arrays
+        Of the shape, dtype, library and device of ``x``; for a pytree, the same pytree.
 
     Raises
     ------
@@ -246,8 +251,9 @@ def prox_max(
 
     Notes
     -----
-    By Moreau's decomposition (Parikh and Boyd, "Proximal Algorithms", 2014, sections 2.5 and 6.5.1). A vector
-    whose L1 norm is at most the step becomes +0.0. NaN, infinities and derivatives are those of `project`.
+    The second form follows from Moreau's decomposition (Parikh and Boyd, "Proximal Algorithms", 2014, sections
+    2.5 and 6.5.1). A vector whose L1 norm is at most the step becomes +0.0. NaN, infinities and derivatives
+    are those of `project`.
 
     Examples
     --------
@@ -259,4 +265,5 @@ def prox_max(
     arrays, treedef = arrays_of(x, xp)
     along = axes.one(axis, arrays[0].x, treedef)
     step, arrays = checked_radius(step, arrays, "step", along)
-    return unflatten(treedef, run.prox_max(arrays, step, axis=along))
+    p: Tree = unflatten(treedef, run.prox_max(arrays, step, axis=along))
+    return p

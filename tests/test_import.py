@@ -1,7 +1,10 @@
 """`import l1_any` brings in NumPy and nothing else, and does little more than that."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 CODE = """
 import importlib, sys
@@ -45,3 +48,22 @@ def test_public_names():
 
     for name in l1_any.__all__:
         assert getattr(l1_any, name).__doc__
+
+
+@pytest.mark.parametrize(
+    "name", ["l1_any", "l1_any.optim", "l1_any.regularization.schedules", "l1_any.testing", "l1_any.tinker"]
+)
+def test_dir_is_all(name):
+    """`dir` shows what is public, and neither submodules nor what a module imports."""
+    module = importlib.import_module(name)
+    assert dir(module) == sorted(module.__all__)
+
+
+def test_dir_shows_no_helpers():
+    import l1_any
+
+    assert not {"importlib", "penalty", "proximal", "regularization", "_run", "TYPE_CHECKING"} & set(
+        dir(l1_any)
+    )
+    assert {"optim", "value"} <= set(dir(l1_any))
+    assert l1_any.__version__

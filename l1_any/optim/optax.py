@@ -36,19 +36,20 @@ def proximal_l1(
     .. math:: u \leftarrow \operatorname{prox}_{\eta\lambda\lVert\cdot\rVert_1}(p + u) - p
 
     for parameters :math:`p`, the update :math:`u` of the transformations before it, the learning rate
-    :math:`\eta` and the strength :math:`\lambda`. It belongs at the end of the chain.
+    :math:`\eta` and the strength :math:`\lambda`. The transformation belongs at the end of the chain.
 
     Parameters
     ----------
     learning_rate : float, 0-d array or callable
-        That of the transformations before it; a callable is a schedule of the number of steps taken.
+        The learning rate of the transformations before this one. A callable is a schedule: a function of the
+        number of steps taken.
     strength : float, 0-d array or callable
-        Factor of the L1 norm, >= 0; a callable is a schedule too.
+        Factor of the L1 norm, >= 0. A callable is a schedule too.
     mask : pytree of bool or callable, optional
-        Which parameters have an L1 norm, as for `optax.masked`: a tree of the parameters' structure or a
+        Which parameters have an L1 norm, as for `optax.masked`: a pytree like the parameters or a
         prefix of it, or a function of the parameters that returns one. All of them by default.
     group_axis : int or tuple of int, optional
-        The norm is the sum of the L2 norms along these axes instead, and its zeros are whole slices.
+        Use the sum of the L2 norms along these axes instead of the L1 norm, so that zeros are whole slices.
 
     Returns
     -------
@@ -58,17 +59,18 @@ def proximal_l1(
     Raises
     ------
     TypeError, ValueError
-        A learning rate or strength that is no finite number >= 0 and no 0-d array, whose value is not
-        checked; axes that are no ints. From ``update``: without ``params``; a number from a schedule that is
-        not finite or < 0; axes that a parameter does not have.
+        A learning rate or strength is neither a finite number >= 0 nor a 0-d array (the value of an array is
+        not checked), or axes are not ints. ``update`` raises if ``params`` is missing, if a schedule returns a
+        number that is negative or not finite, or if a parameter does not have the axes.
 
     Notes
     -----
     The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`
-    whatever scales the gradient. With plain SGD the fixed point minimises loss plus
-    :math:`\lambda\lVert p\rVert_1`; with momentum :math:`\beta`, which multiplies a steady gradient by
-    :math:`1/(1-\beta)`, loss plus :math:`(1-\beta)\lambda\lVert p\rVert_1`; with Adam it is no minimiser of
-    such a sum, as that of AdamW is none with an L2 penalty.
+    whatever scales the gradient. With plain SGD the fixed point minimises the loss plus
+    :math:`\lambda\lVert p\rVert_1`. Momentum :math:`\beta` multiplies a steady gradient by
+    :math:`1/(1-\beta)`, so the fixed point minimises the loss plus
+    :math:`(1-\beta)\lambda\lVert p\rVert_1`. With Adam the fixed point minimises no such sum, just as the fixed
+    point of AdamW minimises no sum with an L2 penalty.
     `optax.apply_updates` gives exact zeros, since :math:`p + (0 - p) = 0`.
 
     Examples

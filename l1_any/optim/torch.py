@@ -35,15 +35,15 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     inner_optimizer : torch.optim.Optimizer
         Any optimizer; its parameter groups, state and defaults are shared, not copied.
     strength : float or callable
-        Factor of the L1 norm, >= 0, of the groups that hold no ``"strength"`` of their own (0 there for no
-        L1). A callable is a schedule: it gets the number of steps taken so far, and sets the group's
-        ``"strength"`` before each threshold. A number may be changed in ``param_groups`` while training.
-        A group's own strength may also come from a loaded state, or from an earlier `ProximalL1` of the same
-        inner optimizer.
+        Factor of the L1 norm, >= 0, for the groups that hold no ``"strength"`` of their own. A group with
+        strength 0 has no L1. A callable is a schedule: it gets the number of steps taken so far, and sets the
+        group's ``"strength"`` before each threshold. A number may be changed in ``param_groups`` while
+        training. A group's own strength may also come from a loaded state, or from an earlier `ProximalL1` of
+        the same inner optimizer.
     group_axis : int or tuple of int, optional
-        The norm is the sum of the L2 norms along these axes instead, and its zeros are whole slices: 1 for
-        the rows of a linear layer, ``(1, 2, 3)`` for the output channels of a 2-D convolution. For the
-        groups that hold no ``"group_axis"`` of their own.
+        Use the sum of the L2 norms along these axes instead of the L1 norm, so that zeros are whole slices: 1
+        for the rows of a linear layer, ``(1, 2, 3)`` for the output channels of a 2-D convolution. It applies
+        to the groups that hold no ``"group_axis"`` of their own.
     exclude : str, sequence of str or callable, optional
         Parameters without L1: shell-style patterns of their names (``"*.bias"``), for which the inner
         optimizer must have been given ``model.named_parameters()``; or a function of name (None without
@@ -52,32 +52,34 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     Raises
     ------
     TypeError
-        ``inner_optimizer`` is no torch optimizer, or a `ProximalL1` itself; a strength that is neither a
-        number nor callable; axes that are no ints; an ``exclude`` of another kind.
+        ``inner_optimizer`` is not a torch optimizer, or is a `ProximalL1` itself; a strength is neither a
+        number nor callable; axes are not ints; ``exclude`` is of another type.
     ValueError
-        A negative or non-finite strength; a pattern where parameters have no names, or that fits none of
-        them; a ``group_axis`` that a parameter does not have; a group without learning rate.
+        A strength is negative or not finite; a pattern is given where parameters have no names, or matches
+        none of the names; a parameter does not have the axes of ``group_axis``; a group has no learning rate.
 
     Notes
     -----
     The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`
-    whatever scales the gradient. With plain SGD the fixed point minimises loss plus
-    :math:`\lambda\lVert p\rVert_1`; with momentum :math:`\beta`, which multiplies a steady gradient by
-    :math:`1/(1-\beta)`, loss plus :math:`(1-\beta)\lambda\lVert p\rVert_1`; with Adam it is no minimiser of
-    such a sum, as that of AdamW is none with an L2 penalty.
+    whatever scales the gradient. With plain SGD the fixed point minimises the loss plus
+    :math:`\lambda\lVert p\rVert_1`. Momentum :math:`\beta` multiplies a steady gradient by
+    :math:`1/(1-\beta)`, so the fixed point minimises the loss plus
+    :math:`(1-\beta)\lambda\lVert p\rVert_1`. With Adam the fixed point minimises no such sum, just as the fixed
+    point of AdamW minimises no sum with an L2 penalty.
 
-    A parameter without gradient is left alone, as by the inner optimizer. What several parameters share as
-    a whole, transposed or reshaped too, is thresholded once; those that overlap in part, each. Thresholds
-    work in place, with one temporary of a parameter's size at a time (a few where one group is the whole
-    parameter); a ``DTensor`` stays sharded. In half precision a threshold below half a unit in the last place of a
-    parameter does nothing to it: keep float32 parameters there, as for any small learning rate.
+    A parameter without gradient is left alone, as by the inner optimizer. Parameters that share all of their
+    memory, even transposed or reshaped, are thresholded once; parameters that share only a part are each
+    thresholded. Thresholds work in place, with one temporary of a parameter's size at a time (a few where one
+    group is the whole parameter), and a ``DTensor`` stays sharded. In half precision a threshold below half a
+    unit in the last place of an element does not change that element: keep float32 parameters there, as for
+    any small learning rate.
 
-    It is a `torch.optim.Optimizer`: schedulers, ``torch.amp.GradScaler`` (a step that it skips has no
-    threshold), closures and hooks take it for one. ``state_dict`` is that of the inner optimizer, with
-    strengths and steps in its groups: either loads what the other saved. Schedules themselves are not saved.
-    Groups and parameters that are added, removed, reordered or replaced in the inner optimizer itself are
-    looked at before each step: what is new gets the strength, axes and exclusion that are given here.
-    Hooks for all optimizers (`torch.optim.optimizer.register_optimizer_step_post_hook`) see both of them.
+    The class is a `torch.optim.Optimizer`, so schedulers, closures, hooks and ``torch.amp.GradScaler`` work with
+    it; a step that the scaler skips has no threshold. ``state_dict`` is that of the inner optimizer, with
+    strengths and steps in its groups, and each of the two optimizers loads what the other saved. Schedules
+    themselves are not saved. Groups and parameters that the inner optimizer adds, removes, reorders or replaces
+    are looked at before each step: new ones get the strength, axes and exclusion that are given here. Hooks for
+    all optimizers (`torch.optim.optimizer.register_optimizer_step_post_hook`) see both optimizers.
 
     Examples
     --------
@@ -167,8 +169,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            A group's ``"strength"`` is not a finite number >= 0, or a group that the inner optimizer got by
-            itself is one that `ProximalL1` would refuse. No step is taken then.
+            A group's ``"strength"`` is not a finite number >= 0, or `ProximalL1` would refuse a group that was
+            added to the inner optimizer directly. No step is taken then.
         """
         # GradScaler calls an optimizer with `_step_supports_amp_scaling` even for a step to skip. This one never
         # has it, whatever the inner one has, so that a skipped step has no threshold.
@@ -182,11 +184,23 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
-        """Reset the gradients, as the inner optimizer does."""
+        """Reset the gradients, as the inner optimizer does.
+
+        Parameters
+        ----------
+        set_to_none : bool, optional
+            As for the inner optimizer.
+        """
         self.inner_optimizer.zero_grad(set_to_none)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group to the inner optimizer; its own ``"strength"`` and ``"group_axis"`` are kept."""
+        """Add a group to the inner optimizer.
+
+        Parameters
+        ----------
+        param_group : dict
+            As for the inner optimizer. It keeps a ``"strength"`` and a ``"group_axis"`` of its own.
+        """
         self._groups()
         self.inner_optimizer.add_param_group(param_group)
         try:
@@ -196,12 +210,24 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             raise
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the inner optimizer's state, with strengths and steps in its groups."""
+        """Return the inner optimizer's state, with strengths and steps in its groups.
+
+        Returns
+        -------
+        dict
+            What `load_state_dict` loads, here or in the inner optimizer.
+        """
         self._groups()
         return self.inner_optimizer.state_dict()  # type: ignore[no-any-return]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what `state_dict` returned, or a state of the inner optimizer, which changes no strength."""
+        """Load a state into the inner optimizer.
+
+        Parameters
+        ----------
+        state_dict : dict
+            What `state_dict` returned, or a state of the inner optimizer, which changes no strength.
+        """
         self._groups()
         inner = self.inner_optimizer
         before = inner.state, inner.param_groups
@@ -218,8 +244,12 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         Returns
         -------
         list of float
-            One for each of ``param_groups``; NaN where nothing is thresholded. Waits for the device, and
-            for the other processes of a ``DTensor``, which all must call it.
+            One for each of ``param_groups``; NaN where nothing is thresholded.
+
+        Notes
+        -----
+        The call waits for the device. With a ``DTensor`` it waits for the other processes, which must all make
+        the same call.
         """
         return [_share_of_zeros(group) for group in self._groups()]
 

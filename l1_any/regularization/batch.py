@@ -1,17 +1,20 @@
 """The batch that a regularizer sees: log-probabilities, and the fields of every example beside them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from l1_any._arguments.arrays import floating
 from l1_any._arguments.leaves import together
-from l1_any._arguments.pytrees import LEAF, flatten
+from l1_any._arguments.pytrees import LEAF, Treedef, flatten
 from l1_any._arrays.lookup import is_array, known
 from l1_any._arrays.shapes import is_known
 from l1_any._arrays.state import State
-from l1_any._typing import Array, ArrayTree, Leaf
+from l1_any._typing import Array, ArrayTree, Leaf, Namespace
 
 from . import exchange
+
+if TYPE_CHECKING:
+    from l1_any._arrays.standard import ArrayOps
 
 
 class Batch:
@@ -24,7 +27,9 @@ class Batch:
                 f"{type(logprobs).__name__}."
             )
         self.data = data
-        self.logprobs = logprobs
+        self.logprobs: ArrayTree = logprobs
+        self.arrays: list[Array]
+        self.treedef: Treedef
         self.arrays, kinds, self.treedef = flatten(logprobs, "logprobs")
         together(self.arrays, kinds, "logprobs")
         around = kinds[0].around()
@@ -32,13 +37,15 @@ class Batch:
             floating(ops, "logprobs")
             if ops.is_complex:
                 raise TypeError(f"`logprobs` must be real, got {ops.dtype_name}.")
-        self.leaves = [Leaf(x, ops.at(around, x)) for x, ops in zip(self.arrays, kinds, strict=True)]
-        self.ops = self.leaves[0].ops
+        self.leaves: list[Leaf] = [
+            Leaf(x, ops.at(around, x)) for x, ops in zip(self.arrays, kinds, strict=True)
+        ]
+        self.ops: ArrayOps = self.leaves[0].ops
         for leaf in self.leaves:  # what is asked of all of them is answered by the one furthest from plain
             if leaf.ops.state > self.ops.state:
                 self.ops = self.ops.in_state(leaf.ops.state)
-        self.xp = self.ops.xp
-        self.constant_ops = self.ops
+        self.xp: Namespace = self.ops.xp
+        self.constant_ops: ArrayOps = self.ops
         """The operations for constants beside the log-probabilities, such as their gradients."""
         if self.ops.state is State.RECORDED:
             self.constant_ops = self.ops.in_state(State.PLAIN)

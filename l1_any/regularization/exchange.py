@@ -22,8 +22,7 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
     An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating
     takes the result dtype of ``like``.
     """
-    if ops.library == "torch" and hasattr(value, "to_torch"):
-        value = value.to_torch()
+    value = ops.converted(value)
     own = find(value)
     if own is not None and own.xp is ops.xp:
         here, there = ops.devices(like), own.devices(value)
@@ -54,19 +53,19 @@ def to_floats(tree: Any) -> Any:
     Returns
     -------
     float or nest of floats
-        In the structure of ``tree``: mappings come back as dicts, sequences as lists.
+        The same nest: mappings come back as dicts, sequences as lists.
 
     Raises
     ------
     TypeError
-        Something else in the nest.
+        The nest holds something that is no array, number, None, mapping, list or tuple.
     ValueError
         An array with more than one element.
 
     Notes
     -----
-    The arrays are stacked on their devices: one transfer for each device (and each dtype class), whatever
-    their number. This waits for the device, and computes what is lazy.
+    The arrays are stacked on their devices, so that there is one transfer for each device and dtype, however
+    many arrays there are. The call waits for the device, and computes lazy arrays.
 
     Examples
     --------

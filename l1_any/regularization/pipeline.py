@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from l1_any._arguments.pytrees import unflatten
-from l1_any._typing import Array, ArrayTree
+from l1_any._typing import Array, ArrayTree, Tree
 
 from . import concurrency, evaluation, exchange
 from .batch import Batch
@@ -37,14 +37,14 @@ class Pipeline:
     Raises
     ------
     TypeError, ValueError
-        Something else than a term, or a name that is taken.
+        ``terms`` holds something that is not a `Term`, or two terms of the same name.
 
     Notes
     -----
-    A gradient is what a term's ``subgradient`` says, if it has that method; else that of torch's or JAX's
-    automatic differentiation, from the one forward pass that made its value. One that cannot be had is an
-    error. Logger ``"l1_any"`` gets one record per term at level DEBUG; unless that is enabled nothing waits
-    for the device.
+    The gradient of a term is what its method ``subgradient`` returns. Without that method, torch's or JAX's
+    automatic differentiation gives the gradient, from the one forward pass that gave the value. It is an error
+    if neither is possible. The logger ``"l1_any"`` gets one record per term at level DEBUG. Nothing waits for
+    the device unless that level is enabled.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Pipeline:
         if isinstance(terms, Term):
             raise TypeError("`terms` must be a list or other iterable of terms, got a Term; write [term].")
         self.base_loss = base_loss
-        self.terms = tuple(terms)
+        self.terms: tuple[Term, ...] = tuple(terms)
         self.track_grad_norms = track_grad_norms
         _check_terms(base_loss, self.terms)
         self._is_async = [is_async(base_loss), *(is_async(term.regularizer) for term in self.terms)]
@@ -79,7 +79,7 @@ class Pipeline:
         logprobs : array or list of arrays
             Log-probabilities, in a list one array per example.
         step : int or 0-d array, optional
-            What weights that are functions get.
+            The argument of those weights that are functions.
 
         Returns
         -------
@@ -91,8 +91,9 @@ class Pipeline:
         Raises
         ------
         TypeError, ValueError, KeyError
-            Arguments or results that do not fit, named with their term; what a term raises, with a note that
-            names it. If several terms fail, an ``ExceptionGroup`` of these.
+            Arguments or results that do not fit; the error names the term. What a term raises itself leaves
+            the pipeline with a note that names the term. If several terms fail, an ``ExceptionGroup`` holds
+            their errors.
         """
         loss, _, report = self._run(data, logprobs, step, gradient=False)
         return loss, report
@@ -100,10 +101,10 @@ class Pipeline:
     def value_and_gradient(
         self,
         data: Any,
-        logprobs: ArrayTree,
+        logprobs: Tree,
         *,
         step: Any = None,
-    ) -> tuple[Array, ArrayTree, Report]:
+    ) -> tuple[Array, Tree, Report]:
         """Return the loss, its gradient with respect to the log-probabilities, and the report.
 
         Parameters
@@ -116,7 +117,7 @@ class Pipeline:
         loss : array
             As from a call.
         gradient : array or list of arrays
-            In the structure, shapes and dtypes of ``logprobs``, with the fields of the data held fixed.
+            The gradient with the fields of the data held fixed, with the shapes and dtypes of ``logprobs``.
         report : Report
             As from a call.
 

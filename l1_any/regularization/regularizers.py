@@ -17,15 +17,31 @@ from .target_regularizer import TargetRegularizer
 class Regularizer(Protocol):
     """What joins a pipeline as a term, beside plain functions of the form of `compute`.
 
-    It may also have ``subgradient(data, logprobs)``, the gradient of its penalty in the structure of
-    ``logprobs``, and ``subgradient_norm(data, logprobs)``, the L2 norm of that. A pipeline takes these
-    where they exist, and needs the first in libraries without automatic differentiation.
+    It may also have ``subgradient(data, logprobs)``, which returns the gradient of its penalty as an array or
+    list like ``logprobs``, and ``subgradient_norm(data, logprobs)``, which returns the L2 norm of that
+    gradient. A pipeline uses these methods where they exist, and needs the first in libraries without
+    automatic differentiation.
     """
 
     name: str
 
     def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, Mapping[str, Any]]:
-        """Return the penalty, a 0-d array, and metrics by name."""
+        """Return the penalty and its metrics.
+
+        Parameters
+        ----------
+        data : None, mapping or sequence of examples
+            The training data, as the pipeline was given them.
+        logprobs : array or list of arrays
+            Log-probabilities, in a list one array per example.
+
+        Returns
+        -------
+        penalty : array
+            A 0-d array.
+        metrics : mapping
+            Numbers and 0-d arrays by name.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +62,12 @@ class L1Regularizer(TargetRegularizer):
         - ``"probs"``: their exponentials. Over a full vocabulary these sum to the number of rows, a constant.
         - ``("field", key)``: a field of every example, of any shape.
         - ``("delta", reference)``: the log-probabilities minus a reference: a field key, an array (or
-          structure) that broadcasts to the log-probabilities, or ``Uniform(vocabulary_size)``.
+          pytree) that broadcasts to the log-probabilities, or ``Uniform(vocabulary_size)``.
     reduce : {"sum", "mean"}, optional
-        A mean is over all selected elements of the batch, not a mean of means.
-    where : str, boolean array or structure, optional
-        What counts. A string names a field whose non-zero entries select.
-    weights : str, float, array or structure, optional
+        A mean divides by the number of selected elements of the whole batch; it is not a mean of means.
+    where : str, array or pytree of bool, optional
+        Mask of the elements that count. A string names a field whose non-zero entries count.
+    weights : str, float, array or pytree, optional
         Multipliers >= 0. A string names a field.
     name : str, optional
         Name of the term in reports.
@@ -93,8 +109,8 @@ class SoftL1Regularizer(TargetRegularizer):
     .. math:: h(x) = \begin{cases} x^2/(2\delta) & |x| \le \delta \\
               |x| - \delta/2 & \text{otherwise} \end{cases}
 
-    in the place of :math:`|x|` in `L1Regularizer`; below it by at most :math:`\delta/2`, so L1 as
-    :math:`\delta \to 0`.
+    in the place of :math:`|x|` in `L1Regularizer`. The function is smaller than :math:`|x|` by at most
+    :math:`\delta/2`, so the penalty tends to L1 as :math:`\delta \to 0`.
 
     Parameters
     ----------
@@ -106,11 +122,11 @@ class SoftL1Regularizer(TargetRegularizer):
     Raises
     ------
     TypeError, ValueError
-        As from `L1Regularizer`; a negative or non-finite ``delta``.
+        As from `L1Regularizer`, or for a negative or non-finite ``delta``.
 
     Notes
     -----
-    The metrics are those of `L1Regularizer`, of the magnitudes themselves.
+    The metrics are those of `L1Regularizer`: they are computed from :math:`|x|`, not from :math:`h(x)`.
 
     Examples
     --------

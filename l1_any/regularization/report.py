@@ -33,7 +33,7 @@ class TermReport(NamedTuple):
     grad_norm: Array | None
     """L2 norm of the gradient of the value with respect to the log-probabilities."""
     grad_norm_weighted: Array | None
-    """The same of the contribution."""
+    """L2 norm of the gradient of the contribution."""
     cosine: Array | None
     """Cosine between this gradient and the base's: NaN if one of them is zero."""
     metrics: Mapping[str, Any]
@@ -65,7 +65,7 @@ class Report(NamedTuple):
 
         Notes
         -----
-        One transfer for each device; waits for the computation.
+        The call makes one transfer for each device and dtype, and waits for the computation.
         """
         flat: dict[str, Any] = {
             "loss_total": self.total,

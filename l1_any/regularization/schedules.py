@@ -13,6 +13,8 @@ from l1_any._arrays.lookup import find
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
+__all__ = ["cosine", "linear_warmup"]
+
 Schedule: TypeAlias = Callable[[Any], Any]
 
 
@@ -86,6 +88,10 @@ def cosine(weight: float, steps: int, *, final: float = 0.0, warmup: int = 0) ->
         final=number(final, "final"),
         warmup=warmup,
     )
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _linear(step: Any, *, weight: float, steps: int) -> Any:

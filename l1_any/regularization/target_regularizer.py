@@ -9,7 +9,7 @@ from l1_any._formulas.penalty import Penalty
 from l1_any._run import norms
 from l1_any._run import reduce as run
 from l1_any._run.leaves import constant
-from l1_any._typing import Array, ArrayTree, Leaf, Reduction
+from l1_any._typing import Array, ArrayTree, Leaf, Reduction, Tree
 
 from . import targets
 from .batch import Batch
@@ -58,8 +58,8 @@ class TargetRegularizer:
         penalty : array
             0-d, differentiable, of the library and device of ``logprobs``.
         metrics : dict
-            ``"l1_raw"``, :math:`\sum m w |x|`, and ``"l1_mean"``, that over :math:`n`, whatever ``reduce``:
-            constant 0-d arrays, from the pass that made the penalty. The mean of nothing is NaN.
+            Constant 0-d arrays: ``"l1_raw"`` is :math:`\sum m w |x|`, and ``"l1_mean"`` is the same divided by
+            :math:`n`, whatever ``reduce`` is. The mean of nothing is NaN.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class TargetRegularizer:
         """
         return self._reduced(self._select(Batch(data, logprobs)), self.penalty())
 
-    def subgradient(self, data: Any, logprobs: ArrayTree) -> ArrayTree:
+    def subgradient(self, data: Any, logprobs: Tree) -> Tree:
         r"""Return the derivative of the penalty with respect to ``logprobs``.
 
         :math:`m w s(x)\,\partial x/\partial\text{lp}`, over :math:`n` for a mean: the slope of :math:`x` is 1
@@ -90,7 +90,7 @@ class TargetRegularizer:
         Returns
         -------
         array or list of arrays
-            In the structure, shapes and dtypes of ``logprobs``; a constant.
+            A constant, or a list of constants, with the shapes and dtypes of ``logprobs``.
 
         Raises
         ------
@@ -98,7 +98,8 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        return unflatten(batch.treedef, self._gradient(self._select(batch), batch, self.penalty()))
+        gradient: Tree = unflatten(batch.treedef, self._gradient(self._select(batch), batch, self.penalty()))
+        return gradient
 
     def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:
         r"""Return the L2 norm of `subgradient` without making that array.

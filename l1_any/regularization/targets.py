@@ -49,7 +49,7 @@ class _OfLogprobs:
 
 @dataclass(frozen=True)
 class Logprobs(_OfLogprobs):
-    """x = lp: for the chosen tokens, the L1 of these *is* the negative log-likelihood."""
+    """The log-probabilities, x = lp. Over the chosen tokens their L1 norm is the negative log-likelihood."""
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
         """Return the log-probabilities as they are."""
@@ -59,7 +59,7 @@ class Logprobs(_OfLogprobs):
 
 @dataclass(frozen=True)
 class Probs(_OfLogprobs):
-    """x = exp(lp), with derivative exp(lp): 0 in value and gradient at lp = -inf."""
+    """The probabilities, x = exp(lp). Value and derivative are 0 at lp = -inf."""
 
     squares: ClassVar[Callable[..., Array] | None] = staticmethod(formulas.squared_derivative_times_x)
 
@@ -77,12 +77,12 @@ class Probs(_OfLogprobs):
 
 @dataclass(frozen=True)
 class Field:
-    """x = a field of every example; data, so its derivative with respect to lp is 0.
+    """A field of every example. It is data, so its derivative with respect to lp is 0.
 
     Parameters
     ----------
     key : str
-        Name of the field; its values may have any shape.
+        Name of the field. Its values may have any shape.
     """
 
     key: str
@@ -115,7 +115,7 @@ class Uniform:
     Raises
     ------
     ValueError
-        A size that is no such number.
+        ``vocabulary_size`` is not an int >= 1.
 
     Examples
     --------
@@ -141,12 +141,15 @@ class Uniform:
 
 @dataclass(frozen=True, eq=False)
 class Delta(_OfLogprobs):
-    """x = lp - reference: how far the model has moved. NaN where both are -inf, unless masked out.
+    """The change of the log-probabilities, x = lp - reference: how far the model has moved.
+
+    x is NaN where both are -inf, unless the mask is False there.
 
     Parameters
     ----------
-    reference : str, array, structure of arrays or Uniform
-        A field key, what broadcasts to the log-probabilities, or the uniform distribution.
+    reference : str, array, pytree of arrays or Uniform
+        The key of a field, an array (or a pytree of arrays) that broadcasts to the log-probabilities, or the
+        uniform distribution.
     """
 
     reference: Any

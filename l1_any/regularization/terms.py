@@ -70,7 +70,18 @@ class Term:
             object.__setattr__(self, "weight", number(self.weight, f"weight of term {name!r}"))
 
     def weight_at(self, step: Any) -> Array | float:
-        """Return the weight at a step: a checked number, or a 0-d array."""
+        """Return the weight at a step.
+
+        Parameters
+        ----------
+        step : int, 0-d array or None
+            The argument of a weight that is a function; it may be None for a weight that is a number.
+
+        Returns
+        -------
+        float or array
+            A checked number, or a 0-d array.
+        """
         if not callable(self.weight):
             return self.weight
         if step is None:

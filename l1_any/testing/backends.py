@@ -160,16 +160,39 @@ class Backend:
         return self.module.partition(".")[0]
 
     def namespace(self) -> Namespace:
-        """Import the library and return its namespace, wrapped by array-api-compat where it needs that."""
+        """Import the library and return its namespace.
+
+        Returns
+        -------
+        array namespace
+            The library itself, or array-api-compat's wrapper of it.
+        """
         return wrapped(importlib.import_module(self.module))
 
     def installed(self) -> bool:
-        """Whether Python finds the library; it is not imported."""
+        """Whether Python finds the library, which is not imported.
+
+        Returns
+        -------
+        bool
+            True if the library can be imported.
+        """
         return importlib.util.find_spec(self.package) is not None
 
     @contextlib.contextmanager
     def mode(self, variant: Variant) -> Iterator[None]:
-        """Return a context in which the variant's mode is set: JAX's 64 bits, which are a global switch."""
+        """Return a context in which the variant's mode is set: JAX's 64 bits, which are a global switch.
+
+        Parameters
+        ----------
+        variant : Variant
+            One of the backend's variants.
+
+        Yields
+        ------
+        None
+            Nothing.
+        """
         if variant.x64 is None:
             yield
             return

@@ -15,7 +15,13 @@ from .placeholders import non_finite_fields, placeholders
 
 
 class BatchLoss:
-    """A pipeline as a callable of the whole batch; made by `batch_loss`."""
+    """A pipeline as a callable of the whole batch, made by `batch_loss`.
+
+    Parameters
+    ----------
+    pipeline, step, check_finite
+        As for `batch_loss`.
+    """
 
     def __init__(
         self, pipeline: Pipeline, *, step: int | Callable[[], int] | None, check_finite: bool
@@ -39,14 +45,14 @@ class BatchLoss:
         Returns
         -------
         loss : torch.Tensor
-            0-d, with a gradient for every example, of zeros where it does not depend on it.
+            0-d, with a gradient for every example: zeros for an example on which the loss does not depend.
         metrics : dict of str to float
             What `Report.to_floats` gives.
 
         Raises
         ------
         FloatingPointError
-            A loss or gradient norm that is NaN or infinite, unless ``check_finite`` is false.
+            The loss or the norm of its gradient is NaN or infinite, and ``check_finite`` is true.
         TypeError, ValueError, KeyError
             As from the pipeline.
         """
@@ -58,9 +64,9 @@ class BatchLoss:
         return sum((lp[:0].sum() for lp in logprobs), start=loss), metrics
 
     def validate(self, data: Sequence[Any]) -> None:
-        """Refuse data on which the loss would fail, before they are submitted.
+        """Refuse data on which the loss would fail, before the data are submitted.
 
-        An exception inside of a custom loss leaves Tinker's client unusable; one from here harms nothing.
+        An exception inside a custom loss leaves Tinker's client unusable. An exception from this method does not.
 
         Parameters
         ----------
@@ -70,17 +76,17 @@ class BatchLoss:
         Raises
         ------
         KeyError
-            A field that an example lacks.
+            An example lacks a field.
         TypeError
-            No examples; a field that has the wrong dtype or is no array.
+            ``data`` is not a sequence of examples, or a field has the wrong dtype or is no array.
         ValueError
-            No example; shapes that do not fit each other; fields with NaN or infinity where they count; a
-            weight that cannot be had at this step.
+            There is no example, shapes do not fit each other, a field that counts holds NaN or infinity, or a
+            term has no weight at this step.
 
         Notes
         -----
-        The base loss and every term, also one whose weight is 0 at this step, are called once with
-        log-probabilities of -1. Errors name the index of the example and the field.
+        The base loss and every term are called once with log-probabilities of -1, even a term whose weight is 0
+        at this step. Errors name the index of the example and the field.
         """
         batch = Batch(data, placeholders(data))
         step, track = self._current_step(), self._pipeline.track_grad_norms
@@ -109,13 +115,13 @@ def batch_loss(
     Parameters
     ----------
     pipeline : Pipeline
-        As it is; its metrics become floats.
+        The pipeline to call. Its metrics become floats.
     step : int or callable, optional
-        What weights that are functions of the step get. A callable is asked when the loss runs, in a thread
-        of the SDK: with several batches under way, give each its own number.
+        The argument of weights that are functions of the step. A callable is called when the loss runs, in a
+        thread of the SDK; if several batches are under way, give each its own number instead.
     check_finite : bool, optional
         Raise if the loss, or the norm of its gradient where the pipeline tracks norms, is NaN or infinite.
-        Tinker does not look, and the next optimizer step would put NaN into every weight.
+        Tinker does not check this, and the next optimizer step would put NaN into every weight.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def batch_loss(
     Raises
     ------
     TypeError
-        Something else than a pipeline.
+        ``pipeline`` is not a `Pipeline`.
 
     Examples
     --------

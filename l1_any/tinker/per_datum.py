@@ -46,12 +46,12 @@ def per_datum_loss(
     Raises
     ------
     TypeError, ValueError
-        What cannot be a function of one example, or a name that Tinker does not take.
+        A loss or penalty cannot be a function of one example, or Tinker does not accept a name.
 
     Notes
     -----
-    Nothing is checked while it runs: Tinker checks presence and rank of the inputs at submission, and
-    `BatchLoss.validate` of a pipeline with the same terms checks the rest.
+    The function checks nothing while it runs. Tinker checks the presence and rank of its inputs at submission,
+    and `BatchLoss.validate` of a pipeline with the same terms checks the rest.
 
     Examples
     --------

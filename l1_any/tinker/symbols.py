@@ -3,15 +3,18 @@
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from l1_any._arguments.numbers import number
 from l1_any._arguments.pytrees import LEAF
 from l1_any._arrays.lookup import known
-from l1_any._typing import Array, Leaf
+from l1_any._typing import Array, Leaf, Namespace
 from l1_any.regularization import targets
 from l1_any.regularization.target_regularizer import TargetRegularizer
 from l1_any.regularization.terms import Term
+
+if TYPE_CHECKING:
+    from l1_any._arrays.standard import ArrayOps
 
 LOGPROBS = "logprobs"
 _INPUT = re.compile(r"[a-z_][a-z0-9_]{0,63}")
@@ -103,10 +106,10 @@ class Example:
 
     def __init__(self, symbols: Mapping[str, Array]) -> None:
         self._symbols = symbols
-        self.logprobs = symbols[LOGPROBS]
-        self.arrays = [self.logprobs]
-        self.ops = known(self.logprobs)
-        self.xp = self.ops.xp
+        self.logprobs: Array = symbols[LOGPROBS]
+        self.arrays: list[Array] = [self.logprobs]
+        self.ops: ArrayOps = known(self.logprobs)
+        self.xp: Namespace = self.ops.xp
 
     def field(self, key: str) -> Array:
         """Return a field."""
