@@ -72,12 +72,17 @@ def run_doctests(session: nox.Session, *args: str) -> None:
 
 @nox.session(tags=FULL)
 def lint(session: nox.Session) -> None:
-    """Lint and format with ruff, strict types with mypy, spelling with codespell."""
+    """Check style, types, docstrings and spelling: ruff, mypy, basedpyright, numpydoc, codespell."""
     session.install("-e.[cli]", *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("codespell")
     session.run("mypy")
+    session.run("mypy", "tests/typed_calls.py")
+    session.run("python", ".ci/check_types.py")
+    session.run("python", ".ci/check_docstrings.py")
+    # Read but not imported: torch and JAX are not installed here.
+    session.run("numpydoc", "lint", "l1_any/optim/torch.py", "l1_any/optim/optax.py")
 
 
 @nox.session(tags=FULL)
