@@ -4,7 +4,6 @@ import importlib
 import inspect
 import re
 import shutil
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -48,7 +47,6 @@ def api() -> str:
             sections.setdefault(_title(inspect.getmodule(public)), []).append(f"l1_any.{name}")
     for name in SUBMODULES:
         module = getattr(l1_any, name, None) or importlib.import_module(f"l1_any.{name}")
-        sys.modules[f"l1_any.{name}"] = module  # autodoc imports by this name, also what lies elsewhere
         sections[f"l1_any.{name}: {_title(module)}"] = [
             f"l1_any.{name}.{public}" for public in module.__all__
         ]

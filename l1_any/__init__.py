@@ -4,12 +4,12 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from . import schedules
 from .groups import group_subgradient, group_value, prox_group
 from .huber import huber, huber_gradient
 from .optimality import strength_max, subdiff_distance
 from .penalty import subgradient, subgradient_norm, value, value_and_subgradient
 from .proximal import project, prox, prox_elastic_net, prox_max
-from .regularization import schedules
 from .regularization.exchange import to_floats
 from .regularization.pipeline import Pipeline
 from .regularization.regularizers import L1Regularizer, Regularizer, SoftL1Regularizer

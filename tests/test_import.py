@@ -51,7 +51,7 @@ def test_public_names():
 
 
 @pytest.mark.parametrize(
-    "name", ["l1_any", "l1_any.optim", "l1_any.regularization.schedules", "l1_any.testing", "l1_any.tinker"]
+    "name", ["l1_any", "l1_any.optim", "l1_any.schedules", "l1_any.testing", "l1_any.tinker"]
 )
 def test_dir_is_all(name):
     """`dir` shows what is public, and neither submodules nor what a module imports."""
