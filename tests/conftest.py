@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import shutil
+import tempfile
 
 import hypothesis
 import numpy as np
@@ -28,6 +30,24 @@ def pytest_addoption(parser):
     parser.addoption(
         "--device", choices=["cpu", "cuda"], default="cpu", help="variants to run: those on a CPU or a GPU"
     )
+
+
+def pytest_configure(config):
+    """Give torch's compiler a cache of this run alone.
+
+    By default the cache is shared by all runs on the machine, and code that was compiled there for another
+    processor aborts the process.
+    """
+    if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
+        return
+    cache = tempfile.mkdtemp(prefix="l1_any-inductor-")
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+
+    def remove():
+        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+        shutil.rmtree(cache, ignore_errors=True)
+
+    config.add_cleanup(remove)
 
 
 def requested(config) -> list[Backend]:

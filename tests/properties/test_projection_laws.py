@@ -1,7 +1,7 @@
 """The laws of the projection onto the ball, and of the operators that it gives, on every library."""
 
 import numpy as np
-import prox_laws
+import proximal_laws
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -21,10 +21,10 @@ class TestProject:
     @given(x=matrices, radius=radii, data=st.data())
     def test_is_the_nearest_point(self, library, x, radius, data):
         weights = data.draw(arrays("float32", x.shape, elements=st.integers(1, 8).map(lambda n: n / 4)))
-        prox_laws.projection_is_the_nearest_point(l1.project, library, x, radius, weights)
+        proximal_laws.projection_is_the_nearest_point(l1.project, library, x, radius, weights)
         if "float64" in library.dtypes:
             wide, w = x.astype(float), weights.astype(float)
-            prox_laws.projection_is_the_nearest_point(l1.project, library, wide, radius, w)
+            proximal_laws.projection_is_the_nearest_point(l1.project, library, wide, radius, w)
 
     @given(x=matrices, radius=radii)
     def test_is_idempotent(self, library, x, radius):
@@ -45,7 +45,7 @@ class TestProject:
         p = to_numpy(l1.project(library.asarray(x), radius, axis=1, nonnegative=True))
         positive = to_numpy(l1.project(library.asarray(np.maximum(x, np.float32(0))), radius, axis=1))
         assert np.array_equal(p, positive)
-        prox_laws.no_negative_zeros(p)
+        proximal_laws.no_negative_zeros(p)
 
     @given(x=matrices, radius=radii)
     def test_weight_0_is_free_and_a_number_divides_the_radius(self, library, x, radius):
@@ -84,7 +84,7 @@ class TestProxMax:
         a = library.asarray(x)
         parts = to_numpy(l1.prox_max(a, step, axis=1)), to_numpy(l1.project(a, step, axis=1))
         assert np.allclose(parts[0] + parts[1], x, rtol=1e-6, atol=1e-6 * np.max(np.abs(x)))
-        prox_laws.no_negative_zeros(parts[0])
+        proximal_laws.no_negative_zeros(parts[0])
 
     @given(x=matrices, step=radii, data=st.data())
     def test_minimises(self, library, x, step, data):
@@ -112,7 +112,7 @@ class TestProxGroup:
             atol=1e-6 * (norms.max() + 1) ** 2,
         )
         assert np.all(p[norms < step] == 0)
-        prox_laws.no_negative_zeros(p)
+        proximal_laws.no_negative_zeros(p)
 
     @given(x=matrices, step=radii)
     def test_of_groups_of_one_is_prox(self, library, x, step):

@@ -5,7 +5,7 @@ import math
 import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
-import value_laws
+import penalty_laws
 from hypothesis import given
 
 import l1_any as l1
@@ -43,7 +43,7 @@ class TestValueIsTheOracles:
             return
         for dtype in real(library):
             options = {"reduce": reduce, "where": mask, "weights": weights}
-            value_laws.value_is_exact(l1.value, library, x, dtype, **options)
+            penalty_laws.value_is_exact(l1.value, library, x, dtype, **options)
 
     @given(case=masked(numbers | special), reduce=st.sampled_from(["sum", "mean"]))
     def test_subgradient(self, library, case, reduce):
@@ -52,7 +52,7 @@ class TestValueIsTheOracles:
             return
         for dtype in real(library):
             options = {"reduce": reduce, "where": mask, "weights": weights}
-            value_laws.subgradient_is_minimal(l1.subgradient, library, x, dtype, **options)
+            penalty_laws.subgradient_is_minimal(l1.subgradient, library, x, dtype, **options)
 
     @given(case=masked(), reduce=st.sampled_from(["sum", "mean"]))
     def test_norm(self, library, case, reduce):
@@ -61,8 +61,8 @@ class TestValueIsTheOracles:
             x.size == 0 or (mask is not None and not np.broadcast_to(mask, x.shape).any())
         ):
             return
-        y, rounded = value_laws.cast(library, "float32", x)
-        given = value_laws.in_library(library, where=mask, weights=weights)
+        y, rounded = penalty_laws.cast(library, "float32", x)
+        given = penalty_laws.in_library(library, where=mask, weights=weights)
         norm = l1.subgradient_norm(y, reduce=reduce, **given)
         exact = exact_subgradient_norm(rounded, reduce=reduce, where=mask, weights=weights)
         assert math.isclose(to_numpy(norm), exact, rel_tol=1e-6)
@@ -71,8 +71,8 @@ class TestValueIsTheOracles:
     def test_complex(self, library, parts):
         z = parts + 1j * parts[::-1]
         for dtype in set(library.dtypes) & {"complex64", "complex128"}:
-            value_laws.value_is_exact(l1.value, library, z, dtype)
-            value_laws.subgradient_is_minimal(l1.subgradient, library, z, dtype)
+            penalty_laws.value_is_exact(l1.value, library, z, dtype)
+            penalty_laws.subgradient_is_minimal(l1.subgradient, library, z, dtype)
 
 
 class TestSubgradientInequality:
@@ -97,7 +97,7 @@ class TestInnerProductIdentity:
     def test_identity(self, library, case):
         x, mask, weights = case
         both = l1.value_and_subgradient
-        value_laws.inner_product_is_the_value(both, library, x, where=mask, weights=weights)
+        penalty_laws.inner_product_is_the_value(both, library, x, where=mask, weights=weights)
 
 
 class TestNorm:
@@ -130,7 +130,7 @@ class TestStructures:
     )
     def test_split(self, library, x, cut, reduce):
         for mask in (None, x > 0):
-            value_laws.structures_are_one_vector(l1, library, x, min(cut, x.size), mask=mask, reduce=reduce)
+            penalty_laws.structures_are_one_vector(l1, library, x, min(cut, x.size), mask=mask, reduce=reduce)
 
 
 class TestMaskIsSelection:
@@ -139,14 +139,14 @@ class TestMaskIsSelection:
     @given(x=arrays(numbers | special), data=st.data())
     def test_selection(self, library, x, data):
         mask = data.draw(hnp.arrays(bool, x.shape))
-        value_laws.mask_excludes(l1.value_and_subgradient, library, x, mask)
+        penalty_laws.mask_excludes(l1.value_and_subgradient, library, x, mask)
 
 
 class TestWeightsMultiply:
     @given(x=arrays(), data=st.data())
     def test_weights(self, library, x, data):
         weights = data.draw(hnp.arrays(np.float32, x.shape, elements=multipliers))
-        value_laws.weights_multiply(l1.value, l1.subgradient, library, x, weights)
+        penalty_laws.weights_multiply(l1.value, l1.subgradient, library, x, weights)
 
 
 class TestPlaceIsKept:
@@ -174,7 +174,7 @@ class TestEveryWayGivesTheSame:
     @given(case=masked())
     def test_value_and_subgradient(self, library, case):
         x, mask, weights = case
-        y, kw = library.asarray(x, "float32"), value_laws.in_library(library, where=mask, weights=weights)
+        y, kw = library.asarray(x, "float32"), penalty_laws.in_library(library, where=mask, weights=weights)
         v, s = l1.value_and_subgradient(y, **kw)
         assert to_numpy(v) == to_numpy(l1.value(y, **kw))
         assert np.array_equal(to_numpy(s), to_numpy(l1.subgradient(y, **kw)))

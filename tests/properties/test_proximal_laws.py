@@ -1,7 +1,7 @@
 """The laws of the soft threshold and of what is made from it, on every library."""
 
 import numpy as np
-import prox_laws
+import proximal_laws
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -35,14 +35,14 @@ class TestProx:
     def test_is_optimal(self, library, dtype, step, data):
         x = data.draw(vectors(supported(library, dtype)))
         weights = data.draw(arrays(x.dtype, x.shape, elements=st.integers(0, 8).map(lambda n: n / 4)))
-        prox_laws.prox_is_optimal(l1.prox, library, x, step, weights)
+        proximal_laws.prox_is_optimal(l1.prox, library, x, step, weights)
 
     @given(x=vectors(), step=steps)
     def test_is_the_formula(self, library, x, step):
         p = to_numpy(l1.prox(library.asarray(x), step))
-        exact = prox_laws.soft(x, np.float32(step)).astype(np.float32)
+        exact = proximal_laws.soft(x, np.float32(step)).astype(np.float32)
         assert np.array_equal(p, exact)
-        prox_laws.no_negative_zeros(p)
+        proximal_laws.no_negative_zeros(p)
 
     @given(x=vectors(), step=steps)
     def test_is_odd_and_shrinks(self, library, x, step):
@@ -62,25 +62,25 @@ class TestProx:
     def test_of_step_0_is_the_identity(self, library, x):
         p = to_numpy(l1.prox(library.asarray(x), 0.0))
         assert np.array_equal(p, x)
-        prox_laws.no_negative_zeros(p)
+        proximal_laws.no_negative_zeros(p)
 
     @given(x=vectors(), step=steps)
     def test_nonnegative_is_the_constrained_minimum(self, library, x, step):
         p = to_numpy(l1.prox(library.asarray(x), step, nonnegative=True))
         assert np.array_equal(p, np.maximum(x - np.float32(step), 0))
-        prox_laws.no_negative_zeros(p)
+        proximal_laws.no_negative_zeros(p)
 
     @given(data=st.data(), step=steps)
     def test_mask_leaves_the_rest_unchanged(self, library, data, step):
         x = data.draw(vectors())
         mask = data.draw(arrays(bool, x.shape))
         x[~mask & (x > 0)] = np.nan
-        prox_laws.prox_leaves_masked_elements(l1.prox, library, x, step, mask)
+        proximal_laws.prox_leaves_masked_elements(l1.prox, library, x, step, mask)
 
     @given(x=vectors(), step=steps, ratio=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
     def test_elastic_net_is_optimal(self, library, x, step, ratio):
         p = to_numpy(l1.prox_elastic_net(library.asarray(x), step, l1_ratio=ratio)).astype(float)
-        expected = prox_laws.soft(x, step * ratio) / (1 + step * (1 - ratio))
+        expected = proximal_laws.soft(x, step * ratio) / (1 + step * (1 - ratio))
         assert np.allclose(p, expected, rtol=1e-6, atol=1e-6 * np.max(np.abs(x)))
         assert np.all((p == 0) == (np.abs(x) <= np.float32(step * ratio)))
 
@@ -138,7 +138,7 @@ class TestHuber:
     def test_is_the_moreau_envelope(self, library, x, delta):
         """The minimum over p of Σ|p| + |x - p|²/(2δ), taken at the exact prox."""
         wide = x.astype(float)
-        p = prox_laws.soft(wide, delta)
+        p = proximal_laws.soft(wide, delta)
         exact = np.sum(np.abs(p) + (wide - p) ** 2 / (2 * delta))
         assert np.isclose(to_numpy(l1.huber(library.asarray(x), delta)), exact, rtol=1e-6)
         for q in (p * 1.01, p + 0.01, wide):
@@ -147,7 +147,7 @@ class TestHuber:
     @given(x=vectors(), delta=st.integers(1, 40).map(lambda n: n / 8))
     def test_gradient_is_x_minus_prox_over_delta(self, library, x, delta):
         g = to_numpy(l1.huber_gradient(library.asarray(x), delta))
-        exact = (x.astype(float) - prox_laws.soft(x, delta)) / delta
+        exact = (x.astype(float) - proximal_laws.soft(x, delta)) / delta
         assert np.allclose(g, exact, rtol=3e-7, atol=1e-30)
 
     @given(data=st.data(), delta=steps, reduce=st.sampled_from(["sum", "mean"]))

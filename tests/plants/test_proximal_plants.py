@@ -1,7 +1,7 @@
 """Operators that are planted wrong: the laws must not hold for them."""
 
 import numpy as np
-import prox_laws
+import proximal_laws
 import pytest
 
 import l1_any as l1
@@ -50,9 +50,9 @@ def project_by_scaling(x, radius, *, axis, weights):
 @pytest.mark.only("numpy")
 @pytest.mark.parametrize("prox", [prox_with_negative_zeros, prox_that_ignores_weights])
 def test_wrong_prox_is_noticed(library, prox):
-    prox_laws.prox_is_optimal(l1.prox, library, X, 0.75, WEIGHTS)
+    proximal_laws.prox_is_optimal(l1.prox, library, X, 0.75, WEIGHTS)
     with pytest.raises(AssertionError):
-        prox_laws.prox_is_optimal(prox, library, X, 0.75, WEIGHTS)
+        proximal_laws.prox_is_optimal(prox, library, X, 0.75, WEIGHTS)
 
 
 @pytest.mark.only("numpy")
@@ -60,14 +60,14 @@ def test_wrong_prox_is_noticed(library, prox):
 def test_wrong_mask_is_noticed(library, prox):
     x = X.copy()
     x[0, 3] = np.inf
-    prox_laws.prox_leaves_masked_elements(l1.prox, library, x, 0.75, MASK)
+    proximal_laws.prox_leaves_masked_elements(l1.prox, library, x, 0.75, MASK)
     with pytest.raises(AssertionError), np.errstate(invalid="ignore"):
-        prox_laws.prox_leaves_masked_elements(prox, library, x, 0.75, MASK)
+        proximal_laws.prox_leaves_masked_elements(prox, library, x, 0.75, MASK)
 
 
 @pytest.mark.only("numpy")
 @pytest.mark.parametrize("project", [project_that_ignores_weights, project_unsorted, project_by_scaling])
 def test_wrong_projection_is_noticed(library, project):
-    prox_laws.projection_is_the_nearest_point(l1.project, library, X, 2.0, WEIGHTS)
+    proximal_laws.projection_is_the_nearest_point(l1.project, library, X, 2.0, WEIGHTS)
     with pytest.raises(AssertionError):
-        prox_laws.projection_is_the_nearest_point(project, library, X, 2.0, WEIGHTS)
+        proximal_laws.projection_is_the_nearest_point(project, library, X, 2.0, WEIGHTS)

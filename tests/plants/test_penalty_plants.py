@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import numpy as np
+import penalty_laws
 import pytest
-import value_laws
 
 import l1_any as l1
 
@@ -94,20 +94,20 @@ def structures(**functions):
 def test_a_mask_that_multiplies(library):
     x = X.copy()
     x[0, 1], x[1, 0] = np.inf, np.nan
-    value_laws.mask_excludes(l1.value_and_subgradient, library, x, MASK)
+    penalty_laws.mask_excludes(l1.value_and_subgradient, library, x, MASK)
     with pytest.raises(AssertionError), np.errstate(invalid="ignore"):
-        value_laws.mask_excludes(mask_by_product, library, x, MASK)
+        penalty_laws.mask_excludes(mask_by_product, library, x, MASK)
 
 
 @pytest.mark.parametrize("subgradient", [one_at_zero, zero_at_nan])
 def test_another_subgradient(library, subgradient):
-    value_laws.subgradient_is_minimal(l1.subgradient, library, SPECIAL)
+    penalty_laws.subgradient_is_minimal(l1.subgradient, library, SPECIAL)
     with pytest.raises(AssertionError):
-        value_laws.subgradient_is_minimal(subgradient, library, SPECIAL)
+        penalty_laws.subgradient_is_minimal(subgradient, library, SPECIAL)
 
 
 def test_a_float32_sum(library):
-    law = value_laws.long_equal_elements_are_exact
+    law = penalty_laws.long_equal_elements_are_exact
     law(l1.value, library, 300_001, 0.1, "float32")
     with pytest.raises(AssertionError):
         law(sum_in_float32, library, 300_001, 0.1, "float32")
@@ -115,25 +115,25 @@ def test_a_float32_sum(library):
 
 @pytest.mark.parametrize("axis", [None, 0, 1])
 def test_a_mean_of_every_element(library, axis):
-    value_laws.mean_counts_selected(l1.value, library, X, MASK, axis)
+    penalty_laws.mean_counts_selected(l1.value, library, X, MASK, axis)
     with pytest.raises(AssertionError):
-        value_laws.mean_counts_selected(count_of_every_element, library, X, MASK, axis)
+        penalty_laws.mean_counts_selected(count_of_every_element, library, X, MASK, axis)
 
 
 def test_a_lost_element_of_each_block(library):
     x = library.asarray(LONG)
-    value_laws.long_arrays_are_exact(l1.value_and_subgradient, library, x)
+    penalty_laws.long_arrays_are_exact(l1.value_and_subgradient, library, x)
     with pytest.raises(AssertionError):
-        value_laws.long_arrays_are_exact(last_of_each_block_lost, library, x)
+        penalty_laws.long_arrays_are_exact(last_of_each_block_lost, library, x)
 
 
 def test_weights_that_the_subgradient_ignores(library):
-    value_laws.weights_multiply(l1.value, l1.subgradient, library, X, WEIGHTS)
+    penalty_laws.weights_multiply(l1.value, l1.subgradient, library, X, WEIGHTS)
     with pytest.raises(AssertionError):
-        value_laws.weights_multiply(l1.value, subgradient_without_weights, library, X, WEIGHTS)
-    value_laws.inner_product_is_the_value(l1.value_and_subgradient, library, X, weights=WEIGHTS)
+        penalty_laws.weights_multiply(l1.value, subgradient_without_weights, library, X, WEIGHTS)
+    penalty_laws.inner_product_is_the_value(l1.value_and_subgradient, library, X, weights=WEIGHTS)
     with pytest.raises(AssertionError):
-        value_laws.inner_product_is_the_value(both_without_weights, library, X, weights=WEIGHTS)
+        penalty_laws.inner_product_is_the_value(both_without_weights, library, X, weights=WEIGHTS)
 
 
 @pytest.mark.parametrize("reduce", ["sum", "mean"])
@@ -149,19 +149,19 @@ def test_weights_that_the_subgradient_ignores(library):
 def test_the_first_array_of_a_structure(library, planted, reduce):
     x = X[0]
     for mask in (None, MASK[0]):
-        value_laws.structures_are_one_vector(l1, library, x, 2, mask=mask, reduce=reduce)
+        penalty_laws.structures_are_one_vector(l1, library, x, 2, mask=mask, reduce=reduce)
         with pytest.raises(AssertionError):
-            value_laws.structures_are_one_vector(
+            penalty_laws.structures_are_one_vector(
                 structures(**planted), library, x, 2, mask=mask, reduce=reduce
             )
 
 
 def test_a_call_that_writes_to_its_arguments(library):
-    value_laws.input_is_untouched(l1.value, library, X, weights=WEIGHTS)
+    penalty_laws.input_is_untouched(l1.value, library, X, weights=WEIGHTS)
     with pytest.raises(AssertionError):
-        value_laws.input_is_untouched(value_that_writes_to_its_input, library, X)
+        penalty_laws.input_is_untouched(value_that_writes_to_its_input, library, X)
     with pytest.raises(AssertionError):
-        value_laws.input_is_untouched(value_that_writes_to_its_weights, library, X, weights=WEIGHTS)
+        penalty_laws.input_is_untouched(value_that_writes_to_its_weights, library, X, weights=WEIGHTS)
 
 
 def test_a_second_call_that_differs(library):
@@ -172,4 +172,4 @@ def test_a_second_call_that_differs(library):
         return l1.value(x) * np.float32(len(calls))
 
     with pytest.raises(AssertionError):
-        value_laws.input_is_untouched(value_that_remembers, library, X)
+        penalty_laws.input_is_untouched(value_that_remembers, library, X)

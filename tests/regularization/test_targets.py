@@ -1,0 +1,54 @@
+"""What is regularized: targets, fields, references, and log-probabilities of -inf."""
+
+import math
+
+import numpy as np
+import pytest
+from regularizer_checks import close, number
+
+import l1_any as l1
+from l1_any.testing import to_numpy
+
+INF, NAN = math.inf, math.nan
+
+
+def test_a_list_of_two_references_is_no_uniform(library):
+    logprobs = [library.asarray([-1.0, -2.0], "float32"), library.asarray([-3.0, -4.0], "float32")]
+    reg = l1.L1Regularizer(("delta", logprobs))
+    assert number(reg.compute(None, logprobs)[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "penalty", "gradient"),
+    [
+        ("logprobs", INF, [-1, 0]),
+        ("probs", 1, [0, 1]),
+        (("delta", l1.Uniform(2)), INF, [-1, 1]),
+        (l1.Delta(l1.Uniform(1)), INF, [-1, 0]),
+    ],
+)
+def test_log_probabilities_of_minus_infinity(library, target, penalty, gradient):
+    lp, reg = library.asarray([-INF, 0.0], "float32"), l1.L1Regularizer(target)
+    assert number(reg.compute(None, lp)[0]) == penalty
+    np.testing.assert_array_equal(to_numpy(reg.subgradient(None, lp)), gradient)
+    close(reg.subgradient_norm(None, lp), np.linalg.norm(gradient))
+
+
+def test_a_field_is_data(library):
+    data = [{"f": library.asarray([[1.0, -2.0]], "float32")}, {"f": library.asarray([3.0], "float32")}]
+    logprobs = [library.asarray([-1.0], "float32")] * 2
+    reg = l1.L1Regularizer(("field", "f"))
+    assert number(reg.compute(data, logprobs)[0]) == 6
+    assert not any(to_numpy(g).any() for g in reg.subgradient(data, logprobs))
+    assert number(reg.subgradient_norm(data, logprobs)) == 0
+
+
+@pytest.mark.only("torch")
+def test_metrics_are_constants_and_fields_differentiable(library):
+    field = library.asarray([1.0, -2.0], "float32").requires_grad_()
+    penalty, metrics = l1.L1Regularizer(("field", "f")).compute(
+        {"f": field}, library.asarray([-1.0], "float32")
+    )
+    assert not metrics["l1_raw"].requires_grad
+    penalty.backward()
+    assert field.grad.tolist() == [1, -1]
