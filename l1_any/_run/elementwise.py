@@ -10,6 +10,7 @@ from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
 from l1_any._formulas import ball, optimality, proximal
 from l1_any._formulas.proximal import Threshold
+from l1_any._kernels import table
 from l1_any._typing import Array, DType, Leaf
 
 from . import plan
@@ -22,15 +23,23 @@ def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool) -> list[
     out = []
     for leaf in leaves:
         x, ops, where, weights, factor = leaf
-        t = times_factor(step, factor, ops)
+        t = step
+        if factor is not None or type(t) is not float or t > _LARGEST["float32"]:
+            t = times_factor(step, factor, ops)
+        alone = where is None and weights is None and not nonnegative and isinstance(t, float)
         kernel = None
-        if where is None and weights is None and not nonnegative and isinstance(t, float):
+        if alone and ("soft_threshold", ops.library, ops.place, ops.dtype_name) in table.BY_KEY:
             kernel = plan.kernel("soft_threshold", ops)
         if kernel is not None:
             out.append(kernel(x, t))
-            continue
-        run = ops.compiled(_prox, "nonnegative", "ops") if ops.compiles else _prox
-        out.append(run(x, where, weights, t, nonnegative=nonnegative, ops=ops))
+        elif ops.compiles:
+            run = ops.compiled(_prox, "nonnegative", "ops")
+            out.append(run(x, where, weights, t, nonnegative=nonnegative, ops=ops))
+        elif isinstance(t, float):
+            formula = functools.partial(proximal.prox, nonnegative=nonnegative, step=t)
+            out.append(plan.elementwise(formula, x, where, weights, ops=ops))
+        else:
+            out.append(_prox(x, where, weights, t, nonnegative=nonnegative, ops=ops))
     return out
 
 
