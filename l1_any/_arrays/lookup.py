@@ -1,7 +1,9 @@
 """From an array to the operations for its type and dtype, found once and handed down."""
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import array_api_compat as compat
@@ -41,6 +43,22 @@ def register(library: Library) -> None:
     """Add an array library; a later row counts before an earlier one for the types that both describe."""
     LIBRARIES.insert(0, library)
     _TABLES.clear()
+
+
+def unregister(library: Library) -> None:
+    """Take an array library away that was added."""
+    LIBRARIES.remove(library)
+    _TABLES.clear()
+
+
+@contextlib.contextmanager
+def registered(library: Library) -> Iterator[None]:
+    """Return a context in which an array library is added."""
+    register(library)
+    try:
+        yield
+    finally:
+        unregister(library)
 
 
 def find(x: Any) -> ArrayOps | None:
