@@ -1,5 +1,6 @@
 """Write the pages that come from tables in the code: the backends, the API reference, the measurements."""
 
+import importlib
 import inspect
 import re
 import shutil
@@ -7,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import l1_any
-from l1_any import penalty, testing, tinker
+from l1_any import penalty
 from l1_any.testing import BACKENDS, Backend, Variant
 
 DOCS = Path(__file__).parent
@@ -39,23 +40,17 @@ def _row(backend: Backend, variant: Variant) -> str:
 
 def api() -> str:
     """Return the reference: public names under the first words of the module that defines them."""
-    sections: dict[str, list[str]] = {_title(penalty): []}
-    modules = {"l1_any.testing": testing, "l1_any.tinker": tinker}
+    sections: dict[str, list[str]] = {_title(penalty): []}  # the first topic
     for name in l1_any.__all__:
         public = getattr(l1_any, name)
-        if inspect.ismodule(public):
-            modules[f"l1_any.{name}"] = public
-        else:
+        if not inspect.ismodule(public):
             sections.setdefault(_title(inspect.getmodule(public)), []).append(f"l1_any.{name}")
-    for name in sorted(modules):
-        sections[f"{name}: {_title(modules[name])}"] = _public_names(name, modules[name])
+    for name in SUBMODULES:
+        module = getattr(l1_any, name, None) or importlib.import_module(f"l1_any.{name}")
+        sections[f"l1_any.{name}: {_title(module)}"] = [
+            f"l1_any.{name}.{public}" for public in module.__all__
+        ]
     return "\n\n".join(["API reference\n=============", *map(_section, sections, sections.values())])
-
-
-def _public_names(name: str, module: ModuleType) -> list[str]:
-    own = [key for key, public in vars(module).items() if inspect.getmodule(public) is module]
-    names = getattr(module, "__all__", [key for key in own if not key.startswith("_")])
-    return [f"{name}.{key}" for key in names]
 
 
 def _title(module: ModuleType) -> str:

@@ -31,25 +31,38 @@ def leaves(
 ) -> tuple[list[Leaf], pytrees.Treedef]:
     """Return the arrays of x with their masks and weights, and the pytree that they came in."""
     ops = find(x)
-    if ops is not None:
-        if xp is not None:
-            of_namespace(ops, xp, name)
+    if ops is None:
+        return _of_pytree(x, where, weights, xp, name)
+    if xp is not None:
+        of_namespace(ops, xp, name)
+    if where is not None or weights is not None:
         return [_leaf(x, ops, None, where, weights, name=name)], pytrees.LEAF
+    if not ops.has_one_state:
+        ops = ops.at(None, x)
+    if ops.refused or not ops.is_floating:
+        floating(ops, name)
+    return [Leaf(x, ops)], pytrees.LEAF
+
+
+def _of_pytree(
+    x: ArrayTree, where: Any, weights: Any, xp: Namespace | None, name: str
+) -> tuple[list[Leaf], pytrees.Treedef]:
     arrays, kinds, treedef = pytrees.flatten(x, name)
     together(arrays, kinds, name, xp)
     around = kinds[0].around()
+    out = []
     if where is None and weights is None:
-        out = [
-            _leaf(array, ops, around, None, None, name=name) for array, ops in zip(arrays, kinds, strict=True)
-        ]
+        for array, ops in zip(arrays, kinds, strict=True):
+            own = ops if ops.has_one_state else ops.at(around, array)
+            if own.refused or not own.is_floating:
+                floating(own, name)
+            out.append(Leaf(array, own))
         return out, treedef
     masks = pytrees.match(where, treedef, "where", name)
     alike = weights is None or is_number(weights)
     factors = [weights] * len(arrays) if alike else pytrees.match(weights, treedef, "weights", name)
-    out = [
-        _leaf(array, ops, around, mask, weight, name=name)
-        for array, ops, mask, weight in zip(arrays, kinds, masks, factors, strict=True)
-    ]
+    for array, ops, mask, weight in zip(arrays, kinds, masks, factors, strict=True):
+        out.append(_leaf(array, ops, around, mask, weight, name=name))
     return out, treedef
 
 
@@ -77,13 +90,6 @@ def together(
 def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: Any, *, name: str) -> Leaf:
     if ops.refused or not ops.is_floating:
         floating(ops, name)
-    if where is None and weights is None:
-        if ops.has_one_state:
-            return Leaf(x, ops)
-        own = ops.at(around, x)
-        if own.refused:
-            floating(own, name)
-        return Leaf(x, own)
     if where is not None:
         boolean(where, "where", x, ops, name)
     factor = None

@@ -18,6 +18,7 @@ class NumpyOps(ArrayOps):
     library = "numpy"
     sums_in_halves = True
     abs = staticmethod(np.abs)  # type: ignore[assignment]
+    abs_to_sum = staticmethod(np.abs)  # type: ignore[assignment]
     where = staticmethod(np.where)  # type: ignore[assignment]
     as_array = staticmethod(np.asanyarray)  # type: ignore[assignment]
     # The ufunc itself, without the three calls of numpy.sum.

@@ -225,6 +225,10 @@ class ArrayOps(Differentiation, Chunked):
         """Return the magnitudes."""
         return self.xp.abs(x)
 
+    def abs_to_sum(self, x: Array) -> Array:
+        """Return the magnitudes of a real array in x's dtype or a wider one, as terms of a sum."""
+        return self.abs(x)
+
     def where(self, condition: Array, x: Array, y: Array) -> Array:
         """Return elements of x, or of y where the condition is false."""
         return self.xp.where(condition, x, y)

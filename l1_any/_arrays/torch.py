@@ -142,6 +142,12 @@ class TorchOps(ArrayOps):
         """Round a total to the dtype of results."""
         return total.to(self.result_dtype)
 
+    def abs_to_sum(self, x: Array) -> Array:
+        """Return the magnitudes in the dtype of their sum, in which torch would make another copy."""
+        if self.state is not State.PLAIN or x.dtype is self.accumulator:
+            return torch.abs(x)
+        return x.to(self.accumulator).abs_()
+
     def sign(self, x: Array) -> Array:
         """Return the sign with NaN at NaN, where torch gives 0, and with a derivative of 0.
 

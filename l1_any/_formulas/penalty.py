@@ -80,7 +80,7 @@ def terms(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps
         # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
         a = ops.differentiable_abs(x if ops.dtype is ops.result_dtype else ops.result(x))
     else:
-        a = ops.abs(x)
+        a = ops.abs_to_sum(x)
     return a if weights is None else weighted(a, where, weights, ops=ops)
 
 

@@ -34,6 +34,20 @@ def test_bfloat16_of_ml_dtypes(library):
 
 @pytest.mark.only("numpy")
 def test_foreign_byte_order(library):
-    x = np.asarray([1.0, -2.0], ">f4")
+    x = np.asarray([[1.0, -2.0]], ">f4")
     assert l1.value(x) == 3
-    assert l1.subgradient(x).tolist() == [1, -1]
+    assert l1.subgradient(x).tolist() == [[1, -1]]
+    for result in (
+        l1.subgradient(x, reduce="mean", where=x > 0),
+        l1.value_and_subgradient(x)[1],
+        l1.huber_gradient(x, 0.5),
+        l1.prox(x, 0.5),
+        l1.prox(x, 0.5, where=x > 0, nonnegative=True),
+        l1.prox_elastic_net(x, 0.5, l1_ratio=0.5),
+        l1.project(x, 1.0, axis=1),
+        l1.project(x, 9.0),
+        l1.prox_max(x, 1.0),
+        l1.prox_group(x, 0.5, axis=1),
+        l1.group_subgradient(x, axis=1),
+    ):
+        assert result.dtype == x.dtype

@@ -6,7 +6,7 @@ import pytest
 from l1_any._arrays.lookup import known
 from l1_any._arrays.state import State
 from l1_any._run import blocks, plan
-from l1_any._run.plan import Way
+from l1_any.testing import to_numpy
 
 
 def operations(x):
@@ -15,15 +15,32 @@ def operations(x):
 
 
 @pytest.mark.parametrize("n", [0, 100, 101])
-def test_ways(library, n):
+def test_large_plain_arrays_on_a_cpu_run_by_blocks(library, n):
     x = library.asarray(np.ones(n, np.float32))
     ops = operations(x)
-    large = Way.BLOCKS if ops.place == "cpu" else Way.WHOLE
-    expected = Way.CHUNKS if library.name == "dask" else large if n > 100 else Way.WHOLE
-    assert plan.way(ops, x, 100) is expected
-    if library.name != "dask":
-        for state in (State.RECORDED, State.TRACED, State.SHARDED):
-            assert plan.way(ops.in_state(state), x, 100) is Way.WHOLE
+    in_memory = library.name in ("numpy", "strict", "torch") and not library.variant.gpu
+    assert plan.is_by_blocks(ops, x, 100) == (in_memory and n > 100)
+    for state in set(State) - {State.PLAIN}:
+        assert not plan.is_by_blocks(ops.in_state(state), x, 100)
+
+
+def test_a_reduction_gets_whole_arrays_blocks_or_chunks(library):
+    n = 2_500_000
+    x, shapes = library.asarray(np.ones(n, np.float32)), []
+
+    def formula(x, *, axes, keepdims, ops):
+        shapes.append(tuple(x.shape))
+        return ops.sum(x, axes, keepdims=keepdims, dtype=ops.accumulator)
+
+    if library.name == "dask":
+        x = x.rechunk(n // 4)
+    total = plan.reduce(formula, x, axes=(0,), keepdims=False, ops=operations(x))
+    assert to_numpy(total) == n
+    by_blocks = library.name in ("numpy", "strict", "torch") and not library.variant.gpu
+    if library.name == "dask":
+        assert {shape for shape in shapes if shape != (0,)} == {(n // 4,)}
+    else:
+        assert (len(shapes) > 1) == by_blocks
 
 
 @pytest.mark.only("numpy")
