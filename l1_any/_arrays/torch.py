@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _WHOLE = (torch.Tensor, torch.nn.Parameter)
 _WITH_DOUBLE = ("cpu", "cuda")
+_LARGE = 1 << 16
 _REFUSED = "a sparse or nested tensor; pass its values, or a list of dense tensors"
 
 # A mode that records or replaces what is done may keep a result that is written to later: selective checkpointing
@@ -146,7 +147,11 @@ class TorchOps(ArrayOps):
         """Return the magnitudes in the dtype of their sum, in which torch would make another copy."""
         if self.state is not State.PLAIN or x.dtype is self.accumulator:
             return torch.abs(x)
-        return x.to(self.accumulator).abs_()
+        if x.numel() < _LARGE or self.place != "cpu" or not x.is_contiguous():
+            return x.to(self.accumulator).abs_()
+        # NumPy's allocation can be reused for the next block. torch asks for aligned memory, for which glibc before
+        # 2.38 takes new pages each time: https://sourceware.org/bugzilla/show_bug.cgi?id=14581
+        return torch.from_numpy(np.empty(x.shape)).copy_(x).abs_()
 
     def sign(self, x: Array) -> Array:
         """Return the sign with NaN at NaN, where torch gives 0, and with a derivative of 0.

@@ -21,6 +21,14 @@ def constant(leaf: Leaf) -> Leaf:
     return Leaf(ops.detach(leaf.x), ops, leaf.where, weights, leaf.factor)
 
 
+def beside(leaf: Leaf, n: Array | float | None) -> Leaf:
+    """Return the leaf in the state that it has beside n, which masks of other leaves may have made."""
+    ops = leaf.ops
+    if n is None or isinstance(n, float) or ops.has_one_state:
+        return leaf
+    return leaf._replace(ops=ops.at(None, leaf.x, leaf.where, leaf.weights, n))
+
+
 def on_leaf(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
     """Call a function of a leaf, compiled where the library compiles."""
     if leaf.ops.compiles:

@@ -16,7 +16,7 @@ from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Axes, Leaf
 
 from . import autograd, mean, plan, signs
-from .leaves import constant, on_leaf, summed, widest
+from .leaves import beside, constant, on_leaf, summed, widest
 
 
 class Reductions(NamedTuple):
@@ -72,7 +72,7 @@ def subgradient(
     n = (
         mean.count(leaves, axes) if is_mean else None
     )  # no constant for XLA, which would multiply by its reciprocal
-    return [on_leaf(signs.derivative, leaf, n, penalty) for leaf in leaves]
+    return [on_leaf(signs.derivative, beside(leaf, n), n, penalty) for leaf in leaves]
 
 
 def value_and_subgradient(
@@ -87,7 +87,7 @@ def value_and_subgradient(
             run = leaf.ops.compiled(run, "ops", "axes", "keepdims")
         total, s = run(*leaf, n, axes=axes, keepdims=keepdims)
         return total, [s]
-    both = [on_leaf(_total_and_signs, leaf, n, axes=None, keepdims=False) for leaf in leaves]
+    both = [on_leaf(_total_and_signs, beside(leaf, n), n, axes=None, keepdims=False) for leaf in leaves]
     return _finished([total for total, _ in both], n, leaves), [s for _, s in both]
 
 
