@@ -1,4 +1,4 @@
-"""The L1 penalty for every array: one value, one subgradient, one proximal step, whatever the library."""
+"""The L1 penalty for every array: the same value, subgradient and proximal step in every array library."""
 
 import importlib
 from types import ModuleType

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command, or say which extra it needs."""
+    """Run the command. If its packages are missing, print which extra installs them."""
     try:
         from .cli.app import app
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Types: the array API standard has no static ones of its own."""
+"""Static types. The array API standard does not define any."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -29,7 +29,7 @@ Axes: TypeAlias = tuple[int, ...] | None
 
 
 class Leaf(NamedTuple):
-    """An array of a pytree, with what selects and multiplies its magnitudes, and what can be done with it."""
+    """An array of a pytree, with its operations, its mask and its weights."""
 
     x: Array
     ops: "ArrayOps"

@@ -1,4 +1,4 @@
-"""The L2,1 penalty, by which whole groups become zero: signature, documentation and checks, then one call."""
+"""The L2,1 penalty, which makes whole groups zero: signatures, documentation and checks, then one call."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def group_value(
     Returns
     -------
     array
-        A 0-d array with the dtype that `value` gives, of the library and device of ``x``.
+        A 0-d array with the dtype of `value`, of the library and device of ``x``.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def prox_group(x: Tree, step: float | Array, /, *, axis: Axis, xp: Namespace | N
 def _grouped(
     x: ArrayTree, axis: Axis, weights: Any, xp: Namespace | None
 ) -> tuple[list[Leaf], pytrees.Treedef, list[tuple[int, ...]], list[Array | float | None]]:
-    """Return the arrays, the pytree that they came in, and the axes and weights of the groups of each."""
+    """Return the arrays, the structure of the pytree, and the axes and weights of the groups of each array."""
     arrays, treedef = arrays_of(x, xp)
     axes = [named_axes.of_group(axis, leaf.x) for leaf in arrays]
     alike = treedef is pytrees.LEAF or weights is None or is_number(weights)

@@ -1,4 +1,4 @@
-"""The smooth L1 penalty and its gradient: signature, documentation and checks, then one call down."""
+"""The smooth L1 penalty and its gradient: signatures, documentation and checks, then one call."""
 
 from typing import Any
 

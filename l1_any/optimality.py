@@ -1,4 +1,4 @@
-"""Whether a point minimises a penalised loss, and from which strength zero does: one call down each."""
+"""Optimality conditions of a loss with an L1 penalty: signatures, documentation and checks, then one call."""
 
 from typing import Any
 

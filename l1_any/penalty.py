@@ -1,4 +1,4 @@
-"""The L1 penalty and its subgradient: signature, documentation and checks, then one call down."""
+"""The L1 penalty and its subgradient: signatures, documentation and checks, then one call."""
 
 from typing import Any
 
@@ -170,7 +170,7 @@ def value_and_subgradient(
     Notes
     -----
     Plain arrays are read once: eager arrays in the CPU's memory that autograd does not record and no compiler
-    traces. For other arrays this call writes down both expressions, and the library decides how often it
+    traces. For other arrays this call evaluates both expressions, and the library decides how often it
     reads ``x``: compilers and Dask can fuse the two into one read, eager GPU and autograd operations do not.
 
     Examples

@@ -1,4 +1,4 @@
-"""Operators that reach exact zeros: signature, documentation and checks, then one call down."""
+"""Operators that give exact zeros: signatures, documentation and checks, then one call."""
 
 from typing import Any
 

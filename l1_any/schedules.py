@@ -1,6 +1,6 @@
-"""Weights as pure functions of the step: a resumed run has the weights of one that was never stopped.
+"""Weights as pure functions of the step, so that a resumed run has the same weights as an uninterrupted run.
 
-The step is a number or a 0-d array, traced by a compiler too.
+The step is a number or a 0-d array, which a compiler may trace.
 """
 
 import functools
@@ -108,7 +108,7 @@ def _cosine(step: Any, *, weight: float, steps: int, final: float, warmup: int) 
 
 
 def _progress(step: Any, start: int, end: int) -> Any:
-    """Return the way from one step to another that lies behind, in [0, 1]."""
+    """Return the fraction of the way from `start` to `end` that is done, in [0, 1]."""
     ops = find(step)
     if ops is None:
         return min(max((step - start) / (end - start), 0.0), 1.0)

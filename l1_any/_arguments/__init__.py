@@ -1,1 +1,1 @@
-"""Arguments: what every public function asks of them, with errors that name them."""
+"""Checks of the arguments of all public functions. Their errors name the argument."""

@@ -1,4 +1,4 @@
-"""What is asked of one array: that it is dense, of a floating dtype, and fits another one."""
+"""Checks of one array: it must be dense, have an accepted dtype, and fit another array."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from l1_any._typing import Array, Namespace
 
 
 def floating(ops: ArrayOps, name: str) -> None:
-    """Refuse what is not a dense array of a floating dtype."""
+    """Raise an error for an array that is not dense or has no floating dtype."""
     dense(ops, name)
     if not ops.is_floating:
         raise TypeError(
@@ -20,14 +20,14 @@ def floating(ops: ArrayOps, name: str) -> None:
 
 
 def real_floating(ops: ArrayOps, name: str) -> None:
-    """Refuse what is not a dense array of a real floating dtype."""
+    """Raise an error for an array that is not dense or has no real floating dtype."""
     dense(ops, name)
     if not ops.is_floating or ops.is_complex:
         raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
 
 
 def boolean(x: Array, name: str, like: Array, other: ArrayOps, of: str) -> None:
-    """Refuse what is not a mask for another array."""
+    """Raise an error for an object that is not a mask for the array `like`."""
     ops = find(x)
     if ops is None:
         raise TypeError(f"`{name}` must be a boolean array or None, got {type(x).__name__}.")
@@ -41,13 +41,13 @@ def boolean(x: Array, name: str, like: Array, other: ArrayOps, of: str) -> None:
 
 
 def dense(ops: ArrayOps, name: str) -> None:
-    """Refuse an array whose elements are not all there to be read, or whose operators are its own."""
+    """Raise an error for an array that is not dense, such as a sparse, masked or nested one."""
     if ops.refused:
         raise TypeError(f"`{name}` must be a dense array, got {ops.refused}.")
 
 
 def beside(ops: ArrayOps, around: State | None, names: Sequence[str], *arrays: Array | None) -> ArrayOps:
-    """Return the operations for the first array in the state of the call, if all arrays are dense."""
+    """Return the operations for the first array in the state of the call; raise an error if an array is not dense."""
     if ops.has_one_state:
         return ops
     own = ops.at(around, *arrays)
@@ -60,7 +60,7 @@ def beside(ops: ArrayOps, around: State | None, names: Sequence[str], *arrays: A
 
 
 def same_place(a: Array, own: ArrayOps, x: Array, other: ArrayOps, *, name: str, of: str) -> None:
-    """Refuse an array of another library or device than x, given what can be done with each."""
+    """Raise an error if a and x differ in library or device; `own` and `other` are their operations."""
     whose = "the first array" if name == of else f"`{of}`"
     if own.xp is not other.xp:
         raise TypeError(
@@ -74,7 +74,7 @@ def same_place(a: Array, own: ArrayOps, x: Array, other: ArrayOps, *, name: str,
 
 
 def broadcastable(a: Array, to: tuple[int, ...], name: str, of: str = "x") -> None:
-    """Refuse a shape that does not broadcast to another."""
+    """Raise an error if the shape of a does not broadcast to the shape `to`."""
     shape = tuple(a.shape)
     fits = len(shape) <= len(to)
     for n, m in zip(shape[::-1], to[::-1], strict=False):
@@ -85,7 +85,7 @@ def broadcastable(a: Array, to: tuple[int, ...], name: str, of: str = "x") -> No
 
 
 def of_namespace(ops: ArrayOps, xp: Namespace, name: str) -> None:
-    """Refuse a namespace that is not the one of the arrays."""
+    """Raise an error if `xp` is not the namespace of the arrays."""
     if wrapped(xp) is not ops.xp:
         raise TypeError(
             f"`xp` must be the namespace of `{name}`, {ops.library_name}, got {library_name(xp)}."

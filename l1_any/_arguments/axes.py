@@ -1,4 +1,4 @@
-"""Which axes are meant: what is asked of them, with errors that name the argument."""
+"""Checks of axes. Their errors name the argument."""
 
 import operator
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def of_group(axis: Axis, x: Array) -> tuple[int, ...]:
 
 
 def numbers(axis: Any, name: str) -> list[int]:
-    """Return the axes that one int or several name."""
+    """Return one int or several ints as a list."""
     try:
         return [_axis_number(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
     except TypeError:
@@ -53,7 +53,7 @@ def numbers(axis: Any, name: str) -> list[int]:
 
 
 def each_once(named: Sequence[int], ndim: int, axis: Any, name: str) -> None:
-    """Refuse an axis that is named twice, from the front or the back."""
+    """Raise an error if an axis is named twice, counted from the front or from the back."""
     if len({a % ndim for a in named}) < len(named):
         raise ValueError(f"`{name}` must name each axis once, got {axis!r}.")
 

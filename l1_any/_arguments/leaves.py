@@ -1,4 +1,4 @@
-"""The arrays of a pytree, each with its mask, its weights and what can be done with it."""
+"""The arrays of a pytree, each with its mask, its weights and its operations."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _NUMBER_OR_ARRAY = "a number or an array"
 def leaves(
     x: ArrayTree, where: Any, weights: Any, xp: Namespace | None, name: str = "x"
 ) -> tuple[list[Leaf], pytrees.Treedef]:
-    """Return the arrays of x with their masks and weights, and the pytree that they came in."""
+    """Return the arrays of x with their masks and weights, and the structure of the pytree."""
     ops = find(x)
     if ops is None:
         return _of_pytree(x, where, weights, xp, name)
@@ -67,14 +67,14 @@ def _of_pytree(
 
 
 def arrays_of(x: ArrayTree, xp: Namespace | None, name: str = "x") -> tuple[list[Leaf], pytrees.Treedef]:
-    """Return the arrays of x alone, and the pytree that they came in."""
+    """Return the arrays of x without masks and weights, and the structure of the pytree."""
     return leaves(x, None, None, xp, name)
 
 
 def together(
     arrays: Sequence[Array], kinds: Sequence[ArrayOps], name: str, xp: Namespace | None = None
 ) -> None:
-    """Refuse arrays that do not share library and device, and the lack of any."""
+    """Raise an error if the arrays differ in library or device, or if there are no arrays."""
     if not arrays:
         raise ValueError(f"`{name}` must hold at least one array, got an empty structure.")
     first, own = arrays[0], kinds[0]
@@ -106,7 +106,7 @@ def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: An
 
 
 def met_by(leaf: Leaf, *others: Any, names: Sequence[str]) -> Leaf:
-    """Return the leaf in the state that it has beside more arrays: a step, a radius, a gradient."""
+    """Return the leaf in the state that it has together with other arrays: a step, a radius, a gradient."""
     if leaf.ops.has_one_state:
         return leaf
     names = ("x", "where", "weights", *names)
@@ -121,7 +121,7 @@ def reduction(
     *,
     keepdims: bool = False,
 ) -> tuple[Axes, bool]:
-    """Return the axes, and whether ``reduce`` asks for a mean, which must be one of something."""
+    """Return the axes, and whether ``reduce`` is "mean"; raise an error for the mean of an empty array."""
     named = None
     if axis is not None or keepdims:
         named = axes.of_array(axis, leaves[0].x, treedef, keepdims=keepdims)
@@ -133,14 +133,14 @@ def reduction(
 
 
 def is_mean(reduce: str) -> bool:
-    """Whether ``reduce`` asks for a mean."""
+    """Whether ``reduce`` is "mean"."""
     if reduce not in ("sum", "mean"):
         raise ValueError(f'`reduce` must be "sum" or "mean", got {reduce!r}.')
     return reduce == "mean"
 
 
 def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:
-    """Refuse the mean of what is known to hold no elements."""
+    """Raise an error for a mean if the arrays are known to have no elements."""
     for leaf in leaves:
         if extent(leaf.x, axes) != 0:
             return
@@ -148,7 +148,7 @@ def not_empty(leaves: Sequence[Leaf], axes: Axes) -> None:
 
 
 def some_groups(leaves: Sequence[Leaf], groups: Sequence[tuple[int, ...]]) -> None:
-    """Refuse the mean over what is known to hold no groups."""
+    """Raise an error for a mean if the arrays are known to have no groups."""
     for leaf, own in zip(leaves, groups, strict=True):
         kept = tuple([axis for axis in range(leaf.x.ndim) if axis not in own])
         if extent(leaf.x, kept) != 0:
@@ -157,17 +157,17 @@ def some_groups(leaves: Sequence[Leaf], groups: Sequence[tuple[int, ...]]) -> No
 
 
 def real(leaves: Sequence[Leaf], why: str) -> None:
-    """Refuse complex arrays where an option needs an order."""
+    """Raise an error for complex arrays. `why` names the option that needs an order of the numbers."""
     for leaf in leaves:
         if leaf.ops.is_complex:
             raise TypeError(f"`x` must be real with `{why}`, got {leaf.ops.dtype_name}; pass its real part.")
 
 
 def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tuple[Array | float, Leaf]:
-    """Return a step or radius, and the leaf beside it.
+    """Return a checked step or radius, and the leaf in the state that it has together with it.
 
-    A number is checked as such, an array by shape and dtype alone. The array broadcasts to x's shape, with
-    length 1 along the reduced axes.
+    The value of a number is checked. Of an array only shape and dtype are checked: it must broadcast to x's
+    shape, with length 1 along the reduced axes.
     """
     ops = None if is_number(value) else find(value)
     if ops is None:
@@ -181,7 +181,7 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
 
 
 def step_of_each(value: Any, leaves: Sequence[Leaf], name: str) -> tuple[Array | float, list[Leaf]]:
-    """Return a step that fits every array, and the arrays beside it."""
+    """Return a checked step for all arrays, and the leaves in the state that they have together with it."""
     if type(value) is float and 0 <= value < math.inf:
         return value, list(leaves)
     if is_number(value):
@@ -212,7 +212,7 @@ def radius(
 
 
 def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, name: str) -> list[Array]:
-    """Return the arrays of a tree that must be like x: pytree, library, device, shapes and dtypes."""
+    """Return the arrays of a tree that must match x in structure, library, device, shapes and dtypes."""
     arrays = [tree] if treedef is pytrees.LEAF else pytrees.match(tree, treedef, name, "x")
     for array, leaf in zip(arrays, leaves, strict=True):
         ops = find(array)

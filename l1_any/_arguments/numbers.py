@@ -1,4 +1,4 @@
-"""Strengths, steps, radii, weights and shares that are numbers."""
+"""Checks of numbers: strengths, steps, radii, weights and ratios."""
 
 import math
 import numbers
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def is_number(value: object) -> bool:
-    """Whether value is a real number of Python's or NumPy's; a boolean is one, which `number` refuses."""
+    """Whether value is a real number of Python or NumPy. A boolean is a number here; `number` rejects it."""
     return type(value) in (float, int) or isinstance(value, numbers.Real)
 
 
@@ -24,7 +24,7 @@ def number(value: Any, name: str, accepted: str = "a number") -> float:
 
 
 def ratio(value: Any, name: str) -> float:
-    """Return a share as a float from 0 to 1."""
+    """Return a ratio as a float from 0 to 1."""
     share = number(value, name)
     if share > 1:
         raise ValueError(f"`{name}` must be a number from 0 to 1, got {value!r}.")

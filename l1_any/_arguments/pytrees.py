@@ -9,7 +9,7 @@ from l1_any._typing import Array, ArrayTree
 
 
 class Treedef(NamedTuple):
-    """What a pytree is without its leaves: how its children are named, and how to put them together again."""
+    """The structure of a pytree: the names of its children, and a function that builds the container from them."""
 
     build: Callable[[list[Any]], Any] | None = None  # None for a leaf
     keys: tuple[Any, ...] = ()
@@ -20,14 +20,14 @@ LEAF = Treedef()
 
 
 def flatten(tree: ArrayTree, name: str) -> tuple[list[Array], list[ArrayOps], Treedef]:
-    """Return the arrays in the order of iteration, what can be done with each, and the pytree that they came in."""
+    """Return the arrays in the order of iteration, the operations for each, and the structure of the pytree."""
     leaves: list[Array] = []
     kinds: list[ArrayOps] = []
     return leaves, kinds, _flatten(tree, name, leaves, kinds)
 
 
 def unflatten(treedef: Treedef, leaves: Iterable[Any]) -> Any:
-    """Put leaves into a pytree; an iterable that is none of the usual containers comes back as a list."""
+    """Build a pytree from leaves. An iterable that is not a known container comes back as a list."""
     if treedef is LEAF:
         (leaf,) = leaves
         return leaf
@@ -35,7 +35,7 @@ def unflatten(treedef: Treedef, leaves: Iterable[Any]) -> Any:
 
 
 def match(tree: Any, treedef: Treedef, name: str, of: str) -> list[Any]:
-    """Return what ``tree`` holds for each leaf of a pytree; None stands for all leaves below it."""
+    """Return the value in ``tree`` for each leaf of a pytree. A None applies to all leaves below it."""
     leaves: list[Any] = []
     _match(tree, treedef, name, of, leaves)
     return leaves

@@ -1,1 +1,1 @@
-"""Array libraries: what differs between them. No other folder of the package names them."""
+"""The differences between array libraries. The penalties and their formulas name no array library."""

@@ -1,4 +1,4 @@
-"""What is asked of a library whose arrays are lazy and made of chunks. All others have none."""
+"""Questions about lazy arrays that are made of chunks, with the answers for a library without chunks."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from l1_any._typing import Array, DType
 
 
 class Chunked:
-    """Questions about chunks, answered for a library without them."""
+    """Questions about chunks, with the answers for a library without chunks."""
 
     is_chunked: ClassVar[bool] = False
     """Whether the arrays are lazy and made of chunks."""
@@ -19,8 +19,8 @@ class Chunked:
     def map_chunks(
         self, function: Callable[..., Array], *arrays: Array, dtype: DType, meta: Array, **lengths: Any
     ) -> Array:
-        """Return the lazy array of what a function gives for the chunks of arrays that are cut alike.
+        """Return the lazy array of the results of a function on the chunks of arrays with equal chunks.
 
-        ``chunks=`` says the lengths of the new chunks, where they differ from those of the first array.
+        ``chunks=`` gives the lengths of the new chunks if they differ from those of the first array.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""CuPy: what array-api-compat does through masks, for which the host would wait for the GPU."""
+"""CuPy. array-api-compat's `sign` and `clip` index with masks, and then the host waits for the GPU."""
 
 import sys
 from typing import Any, Self
@@ -32,7 +32,7 @@ class CupyOps(ArrayOps):
         return self.xp.where(self.xp.isnan(x), x, sys.modules["cupy"].sign(x))
 
     def clip(self, x: Array, least: float, most: float) -> Array:
-        """Bound by numbers, by CuPy's own operation."""
+        """Bound by numbers, with CuPy's own operation."""
         return sys.modules["cupy"].clip(x, least, most)
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:

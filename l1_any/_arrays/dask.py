@@ -1,4 +1,4 @@
-"""Dask: lazy arrays made of chunks, whose lengths may be unknown."""
+"""Dask: lazy arrays made of chunks. The lengths of chunks may be unknown."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -36,7 +36,7 @@ class DaskOps(ArrayOps):
         return "float64"
 
     def device(self, x: Array) -> Device:
-        """Return the one device that Dask knows."""
+        """Return the only device that Dask knows."""
         del x
         return "cpu"
 
@@ -47,5 +47,5 @@ class DaskOps(ArrayOps):
     def map_chunks(
         self, function: Callable[..., Array], *arrays: Array, dtype: DType, meta: Array, **lengths: Any
     ) -> Array:
-        """Return the lazy array of what a function gives for the chunks of arrays that are cut alike."""
+        """Return the lazy array of the results of a function on the chunks of arrays with equal chunks."""
         return dask.array.map_blocks(function, *arrays, dtype=dtype, meta=meta, **lengths)

@@ -1,4 +1,4 @@
-"""The default for automatic differentiation: there is none, and every array is a constant."""
+"""The default for automatic differentiation: the library has none, and every array is a constant."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class NotConnectedError(ValueError):
-    """A value that automatic differentiation cannot trace back to the arrays that it was made of."""
+    """A value that automatic differentiation cannot trace back to the input arrays."""
 
 
 class Differentiation:
-    """What is asked of a library's automatic differentiation, answered for one that has none."""
+    """Questions about automatic differentiation, with the answers for a library that has none."""
 
     differentiates: ClassVar[Literal["by graph", "by transformation"] | None] = None
     """How the library differentiates functions of eager arrays, if it does."""
@@ -29,12 +29,12 @@ class Differentiation:
         simple: Callable[..., Array],
         *arrays: Array | None,
     ) -> Array:
-        """Return ``value(*arrays)``, with the derivative of ``simple(*arrays)``, which is the same sum."""
+        """Return ``value(*arrays)`` with the derivative of ``simple(*arrays)``. Both compute the same sum."""
         del simple
         return value(*arrays)
 
     def records_alone(self, x: Array, *others: Array | None) -> bool:
-        """Whether a graph records what is done to x, and to none of the others."""
+        """Whether an autograd graph records the operations on x, but not the operations on the other arrays."""
         del x, others
         return False
 
@@ -45,20 +45,20 @@ class Differentiation:
         x: Array,
         *constants: Array | None,
     ) -> tuple[Array, ...]:
-        """Return ``value(x, *constants)``; where a graph records x, ``gradient(g, x, *constants)`` is its gradient."""
+        """Return ``value(x, *constants)`` with the gradient ``gradient(g, x, *constants)`` if a graph records x."""
         del gradient
         return value(x, *constants)
 
     def graph_inputs(self, arrays: Sequence[Array]) -> list[Array]:
-        """Return arrays that record what is done to them; the caller's own are left as they are."""
+        """Return arrays that record the operations on them. The caller's own arrays are not changed."""
         raise NotImplementedError
 
     def recording(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context in which the library records, whatever the caller's mode is."""
+        """Return a context in which the library records operations, even if the caller's mode does not."""
         raise NotImplementedError
 
     def graph_gradient(self, value: Array, arrays: Sequence[Array]) -> list[Array]:
-        """Return the gradient of a recorded value; its graph stays whole for the caller's own backward pass."""
+        """Return the gradient of a recorded value. Its graph is kept for the caller's own backward pass."""
         raise NotImplementedError
 
     def without_inputs(self, value: Array, arrays: Sequence[Array], originals: Sequence[Array]) -> Array:

@@ -1,4 +1,4 @@
-"""The names of dtypes, and the dtype of a result for each of them."""
+"""The names of dtypes, and the dtype of the result for each of them."""
 
 from l1_any._typing import DType
 
@@ -15,5 +15,6 @@ RESULT_DTYPES = {
 
 def dtype_name(dtype: DType) -> str:
     """Return the standard's name of a dtype."""
-    # Instances of NumPy's have a name, classes of NumPy's and JAX's a __name__, those of torch and strict a text.
+    # NumPy's dtype objects have a `name`; type classes of NumPy and JAX have a `__name__`; dtypes of torch and
+    # array-api-strict have neither, but their str() ends with the name.
     return getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""JAX: eager arrays are worked on by compiled functions, and sums are taken by a tree."""
+"""JAX: functions of eager arrays are compiled, and sums are computed in pairs, as a tree."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
@@ -32,7 +32,7 @@ class JaxOps(ArrayOps):
         return cls(xp=xp, dtype=x.dtype, dtype_name=np.dtype(x.dtype).name)
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
-        """Return the operations for arrays that may be traced, or spread over devices."""
+        """Return the operations for arrays that may be traced or sharded."""
         del around
         state = State.PLAIN
         for a in (x, *others):
@@ -44,16 +44,16 @@ class JaxOps(ArrayOps):
         return self.sibling(state, self.accumulator_of(x))
 
     def accumulator_of(self, x: Array) -> str:
-        """Name float64 if JAX has it now."""
+        """Name float64 if `jax_enable_x64` is on, else float32."""
         del x
         return "float64" if jax.config.jax_enable_x64 else "float32"
 
     def device(self, x: Array) -> Device:
-        """Return None: JAX itself places an array that is made beside x, traced or not."""
+        """Return None: JAX itself chooses the device of a new array, traced or not."""
         del x
 
     def devices(self, x: Array) -> Any:
-        """Return the set of devices, None where x is traced."""
+        """Return the set of devices, or None if x is traced."""
         return None if isinstance(x, jax.core.Tracer) else x.devices()
 
     def detach(self, x: Array) -> Array:
@@ -61,11 +61,11 @@ class JaxOps(ArrayOps):
         return jax.lax.stop_gradient(x)
 
     def sign(self, x: Array) -> Array:
-        """Return the sign; JAX keeps -0.0, and XLA may leave out an addition of 0.0."""
+        """Return the sign. JAX's own sign keeps -0.0, and XLA may remove an addition of 0.0."""
         return jax.lax.select(x == 0, xp.zeros_like(x), xp.sign(x))
 
     def quotient(self, a: Array | float, n: Array | float) -> Array | float:
-        """Return a / n, rounded once: XLA would multiply by a reciprocal that it broadcasts, but for the barrier."""
+        """Return a / n, rounded once. Without the barrier XLA would multiply by the reciprocal of a scalar n."""
         if self.state is State.TRACED or (isinstance(a, float) and isinstance(n, float)):
             return a / n
         a, n = xp.broadcast_arrays(a, n)
@@ -78,19 +78,19 @@ class JaxOps(ArrayOps):
     def largest(
         self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
     ) -> Array:
-        """Return the largest, or NaN: on a CPU, XLA's maximum of a few thousand elements passes over NaN."""
+        """Return the largest, or NaN if there is one. On a CPU XLA's maximum of many elements may ignore NaN."""
         m = xp.max(x, axis=axis, keepdims=keepdims)
         return xp.where(xp.any(xp.isnan(x), axis=axis, keepdims=keepdims), xp.full_like(m, float("nan")), m)
 
     def sort_descending(self, x: Array, axis: int) -> Array:
-        """Sort numbers >= 0 by their bits, which have the same order: XLA sorts integers 6 times faster on a CPU."""
+        """Sort numbers >= 0 by their bits, which have the same order. XLA sorts integers 6 times faster on a CPU."""
         bits = {"float32": "int32", "float64": "int64"}.get(x.dtype.name)
         if bits is None:
             return super().sort_descending(x, axis)
         return xp.flip(xp.sort(x.view(bits), axis=axis), axis=axis).view(x.dtype)
 
     def compiled(self, function: Callable[..., T], *static: str) -> Callable[..., T]:
-        """Return the function, compiled once: it must be one that lasts, not made for the call."""
+        """Return the compiled function, which is kept. Therefore the function must not be created for each call."""
         if self.state is State.TRACED:
             return function
         if function not in _COMPILED:
@@ -116,7 +116,8 @@ class JaxOps(ArrayOps):
     ) -> Array:
         """Return ``value(*arrays)``, with the derivative of ``simple(*arrays)``.
 
-        Both are the same sum. The simple one is added up as XLA likes, and so are tangents in forward mode.
+        Both compute the same sum. In the simple one XLA chooses the order of the additions; forward mode sums
+        its tangents in that way too.
         """
         if self.state is not State.TRACED:
             return value(*arrays)
@@ -125,7 +126,7 @@ class JaxOps(ArrayOps):
         def derivative(
             primals: tuple[Array | None, ...], tangents: tuple[Array | None, ...]
         ) -> tuple[Array, Array]:
-            # A tangent of 0 times an infinite |x| would be NaN, so that only the others are used.
+            # Arguments without a tangent are left out: a tangent of 0 times an infinite |x| would be NaN.
             still = (type(None), jax.custom_derivatives.SymbolicZero)
             moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, still)]
 

@@ -1,4 +1,4 @@
-"""From an array to the operations for its type and dtype, found once and handed down."""
+"""Finds the operations for the type and dtype of an array. Callers pass them down instead of asking again."""
 
 import contextlib
 import importlib
@@ -14,14 +14,14 @@ from .standard import ArrayOps
 
 
 class Library(NamedTuple):
-    """An array library that differs from the standard, and the file that says how."""
+    """An array library that differs from the standard, and the class with the differences."""
 
     module: str
-    """The module that defines the type of its arrays. It is never imported from here."""
+    """The module that defines the type of its arrays. The look-up never imports it."""
     array: str
-    """The name of that type; empty where the module does not show it, for all types that are defined there."""
+    """The name of that type. If the module does not export the type, empty: all types defined in the module."""
     ops: str
-    """The module, and the class in it, with the library's own answers: ``"package.module:Class"``."""
+    """The subclass of `ArrayOps` for the library: ``"package.module:Class"``."""
 
 
 LIBRARIES = [
@@ -34,13 +34,13 @@ LIBRARIES = [
     Library("cupy", "ndarray", "l1_any._arrays.cupy:CupyOps"),
     Library("array_api_strict", "", "l1_any._arrays.strict:StrictOps"),
 ]
-"""Where arrays of libraries without a row follow the standard, `ArrayOps` serves them."""
+"""Arrays of other libraries that follow the standard get `ArrayOps` itself."""
 
 _TABLES: dict[type, dict[Any, ArrayOps] | None] = {}
 
 
 def register(library: Library) -> None:
-    """Add an array library; a later row counts before an earlier one for the types that both describe."""
+    """Add an array library. If two rows describe the same type, the later row is used."""
     LIBRARIES.insert(0, library)
     _TABLES.clear()
 
@@ -62,7 +62,7 @@ def registered(library: Library) -> Iterator[None]:
 
 
 def find(x: Any) -> ArrayOps | None:
-    """Return the operations for an array, None for what is no array."""
+    """Return the operations for an array, or None if x is not an array."""
     kind = type(x)
     try:
         table = _TABLES[kind]
@@ -79,7 +79,7 @@ def find(x: Any) -> ArrayOps | None:
 
 
 def known(x: Array) -> ArrayOps:
-    """Return the operations for what is known to be an array."""
+    """Return the operations for an object that is known to be an array."""
     ops = find(x)
     if ops is None:
         raise TypeError(f"expected an array, got {type(x).__name__}.")
@@ -92,18 +92,18 @@ def is_array(x: object) -> bool:
 
 
 def as_array(x: Array) -> Array:
-    """Return a 0-d array for one of NumPy's scalars, and any other array as it is."""
+    """Return a 0-d array for a NumPy scalar, and any other array unchanged."""
     return known(x).as_array(x)
 
 
 def detach(x: Any) -> Any:
-    """Return an array as a constant of automatic differentiation, and what is no array as it is."""
+    """Return an array as a constant of automatic differentiation, and any other object unchanged."""
     ops = find(x)
     return x if ops is None else ops.detach(x)
 
 
 def same_state(x: Array, ops: ArrayOps) -> ArrayOps:
-    """Return the operations for an array made of another one, in the state in which that is met."""
+    """Return the operations for an array that was computed from another one, in the state of the latter's `ops`."""
     if ops.dtype is None or x.dtype == ops.dtype:  # a symbol has no dtype
         return ops
     return known(x).sibling(ops.state, ops.accumulator_name, ops.place)
@@ -135,5 +135,5 @@ def _class_of(x: Any) -> type[ArrayOps] | None:
             where, _, name = row.ops.partition(":")
             found: type[ArrayOps] = getattr(importlib.import_module(where), name)
             return found
-    # torch.compile warns of the cached look-up of array-api-compat: there is none for a mere container.
+    # The first test spares containers the cached look-up of array-api-compat, about which torch.compile warns.
     return ArrayOps if hasattr(x, "shape") and compat.is_array_api_obj(x) else None

@@ -1,8 +1,8 @@
 """Carries the modes of a thread, such as torch's autocast or JAX's x64, into another thread.
 
-Context variables, which hold NumPy's errstate, are copied by Python. Most libraries keep their modes per thread
-instead. For each of these there is a function that notes the modes of this thread and returns a function; that
-one, called in another thread, returns a context manager with the same modes.
+Python can copy context variables, in which NumPy keeps its errstate. Most libraries keep their modes per thread
+instead. For each of these libraries a function reads the modes of this thread and returns a second function. Called
+in another thread, the second function returns a context manager that sets the same modes.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Entry = Callable[[], AbstractContextManager[Any]]
 
-# Device types whose autocast a term may use; torch has no public list of them.
+# Device types with an autocast mode that a term may use. torch has no public list of them.
 _AUTOCAST_DEVICES = ("cpu", "cuda", "hpu", "mps", "mtia", "xla", "xpu")
 
 
 def carried(function: Callable[[], T]) -> Callable[[], T]:
-    """Return the function, to be called once in another thread, with the context and the modes of this one."""
+    """Return a function to call once in another thread. It runs in the context and the modes of this thread."""
     context = contextvars.copy_context()
-    # A term may use other libraries than that of the log-probabilities.
+    # A term may use other libraries than the library of the log-probabilities.
     entries = [capture() for library, capture in _CAPTURES.items() if library in sys.modules]
 
     def run() -> T:
@@ -44,7 +44,7 @@ def _of_cupy() -> Entry:
 
     @contextlib.contextmanager
     def entered() -> Iterator[None]:
-        with cupy.cuda.Device(device), stream:  # a stream can be entered on its own device only
+        with cupy.cuda.Device(device), stream:  # a stream can be entered only on its own device
             yield
 
     return entered
@@ -59,7 +59,7 @@ def _of_jax() -> Entry:
     def entered() -> Iterator[None]:
         with ExitStack() as stack:
             current = _jax_options()
-            # Sorted: `jax_transfer_guard` sets three others, whose names begin with its own, and so comes first.
+            # Sorted, because `jax_transfer_guard` must come first: it also sets three options with longer names.
             for name in sorted(name for name in options if options[name] != current.get(name)):
                 manager = _jax_manager(name)
                 if manager is not None:
@@ -72,7 +72,7 @@ def _of_jax() -> Entry:
 
 
 def _jax_options() -> dict[str, Any]:
-    """Return all options of JAX as this thread has them."""
+    """Return the values of all options of JAX in this thread."""
     return dict(getattr(sys.modules["jax"].config, "values", {}))
 
 
@@ -92,7 +92,7 @@ def _jax_mesh() -> Any:
         return None
     try:
         mesh = jax.sharding.get_mesh()
-    except ValueError:  # under jax.jit, where a mesh can neither be asked for nor set
+    except ValueError:  # under jax.jit the mesh can neither be read nor set
         return None
     return None if mesh.empty else mesh
 
@@ -110,12 +110,12 @@ def _of_torch() -> Entry:
                 stack.enter_context(torch.inference_mode(infers))
             stack.enter_context(
                 torch.set_grad_enabled(records)
-            )  # after the inference mode, which sets it too
+            )  # after the inference mode, because that also sets the gradient mode
             current = _torch_casts()
             for kind, (enabled, dtype, cached) in casts.items():
                 if casts[kind] != current[kind]:
                     stack.enter_context(torch.autocast(kind, dtype, enabled, cached))
-            if device != torch.get_default_device():  # each call of torch is slower in this context
+            if device != torch.get_default_device():  # in this context every call of torch is slower
                 stack.enter_context(torch.device(device))
             for context in cuda:
                 stack.enter_context(context())
@@ -125,7 +125,7 @@ def _of_torch() -> Entry:
 
 
 def _torch_casts() -> dict[str, tuple[bool, Any, bool]]:
-    """Return for each device type whether autocast is enabled, its dtype, and whether it caches what it casts."""
+    """Return for each device type whether autocast is enabled, its dtype, and whether it caches the casts."""
     torch = sys.modules["torch"]
     cached = torch.is_autocast_cache_enabled()
     return {
@@ -136,9 +136,9 @@ def _torch_casts() -> dict[str, tuple[bool, Any, bool]]:
 
 
 def _torch_cuda() -> list[Entry]:
-    """Return what enters the streams that are not their devices' default ones, and then the current device."""
+    """Return functions that enter each device's current stream, if it is not the default, and the current device."""
     cuda = sys.modules["torch"].cuda
-    if not cuda.is_initialized():  # asking for a stream would initialize it
+    if not cuda.is_initialized():  # reading a stream would initialize CUDA
         return []
     pairs = [(cuda.current_stream(i), cuda.default_stream(i)) for i in range(cuda.device_count())]
     streams = [functools.partial(cuda.stream, current) for current, default in pairs if current != default]

@@ -1,4 +1,4 @@
-"""NumPy: scalars beside arrays, and operations with fewer calls than array-api-compat's."""
+"""NumPy: scalars as well as arrays, and operations with fewer Python calls than those of array-api-compat."""
 
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ class NumpyOps(ArrayOps):
     abs_to_sum = staticmethod(np.abs)  # type: ignore[assignment]
     where = staticmethod(np.where)  # type: ignore[assignment]
     as_array = staticmethod(np.asanyarray)  # type: ignore[assignment]
-    # The ufunc itself, without the three calls of numpy.sum.
+    # numpy.sum makes three more Python calls before it reaches this ufunc.
     sum = staticmethod(np.add.reduce)  # type: ignore[assignment]
     has_one_state = True
     has_one_device = True
@@ -39,7 +39,7 @@ class NumpyOps(ArrayOps):
         return cls(xp=xp, dtype=x.dtype, dtype_name=name, place="cpu", refused=refused)
 
     def dtype_named(self, name: str) -> DType:
-        """Return the dtype itself, which NumPy takes faster than a type of scalars."""
+        """Return a dtype object: NumPy handles it faster than a scalar type."""
         return np.dtype(name)
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
@@ -53,7 +53,7 @@ class NumpyOps(ArrayOps):
         return "float64"
 
     def device(self, x: Array) -> Device:
-        """Return the one device."""
+        """Return the only device."""
         del x
         return "cpu"
 
@@ -66,7 +66,7 @@ class NumpyOps(ArrayOps):
         return np.sign(x)
 
     def clip(self, x: Array, least: float, most: float) -> Array:
-        """Bound by numbers; array-api-compat writes through masks."""
+        """Bound by numbers. array-api-compat's function writes through masks."""
         return x.clip(least, most)
 
     def times(self, own: Array, factor: Array | float) -> Array:
@@ -80,7 +80,7 @@ class NumpyOps(ArrayOps):
         return own
 
     def cast(self, x: Array, dtype: DType) -> Array:
-        """Return x in a dtype, without a copy where it has that."""
+        """Return x in a dtype, without a copy if x already has it."""
         return x.astype(dtype, copy=False)
 
     def finished(self, total: Array) -> Array:
@@ -88,6 +88,6 @@ class NumpyOps(ArrayOps):
         return np.asanyarray(total, dtype=self.result_dtype)
 
     def to_host(self, x: Any) -> np.ndarray[Any, Any]:
-        """Return the array itself; of bfloat16 in float32."""
+        """Return the array itself, but bfloat16 converted to float32."""
         host = np.asarray(x)
         return host.astype(np.float32) if host.dtype.name == "bfloat16" else host

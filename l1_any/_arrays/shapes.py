@@ -1,4 +1,4 @@
-"""Lengths of axes, which may be unknown or symbols."""
+"""Lengths of axes. They may be unknown, or symbols of an exporter."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from l1_any._typing import Array, Axes
 
 
 def extent(x: Array, axes: Axes = None) -> Any:
-    """Return the number of elements, along some axes or in all, or None where a lazy library does not know it.
+    """Return the number of elements along some axes or of the whole array, or None if it is unknown.
 
-    Under an exporter the number may be a symbol.
+    The number is unknown for some lazy arrays. Under an exporter it may be a symbol.
     """
     shape = x.shape
     n = 1
@@ -21,5 +21,5 @@ def extent(x: Array, axes: Axes = None) -> Any:
 
 
 def is_known(length: float | None) -> bool:
-    """Whether the length of an axis is known: where not, the standard has None for it, and Dask has NaN."""
+    """Whether the length of an axis is known. For an unknown length the standard uses None, and Dask uses NaN."""
     return type(length) is int or not isinstance(length, float | None)

@@ -1,4 +1,4 @@
-"""The default for every array library: each question and operation answered by the array API standard."""
+"""The default for every array library: questions and operations, answered with the array API standard."""
 
 import dataclasses
 from collections.abc import Callable
@@ -21,39 +21,39 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ArrayOps(Differentiation, Chunked):
-    """What can be asked of, and done with, arrays of one type and dtype in one state.
+    """Questions about arrays of one type and dtype in one state, and operations on them.
 
-    `lookup.find` makes one object for each type and dtype. `at` gives the one for the state of a call, in which
-    the fields `state`, `accumulator_name` and `place` hold. Each object exists once, so that compilers know it
-    by its identity.
+    `lookup.find` makes one object for each type and dtype. `at` returns the object for the state of a call; the
+    fields `state`, `accumulator_name` and `place` describe that state. Each object exists only once, because
+    compilers compare it by identity.
     """
 
     xp: Namespace
-    """The namespace, wrapped by array-api-compat where the library itself falls short of the standard."""
+    """The namespace. array-api-compat wraps it if the library itself does not follow the standard."""
     dtype: DType
     dtype_name: str
     state: State = State.PLAIN
     accumulator_name: str = "float64"
-    """The real dtype of sums: float64 where library and device have it, else float32."""
+    """The real dtype of sums: float64 if library and device have it, else float32."""
     refused: str | None = None
     """Why arrays of this type cannot be read, or None."""
     place: str = ""
-    """"cpu" where the data lie in the CPU's memory and a slice costs nothing, "cuda" on such a GPU, else empty."""
+    """"cpu" if the data are in the CPU's memory and slices are views, "cuda" for a CUDA GPU, else empty."""
     _siblings: dict[Any, Self] = dataclasses.field(default_factory=dict, repr=False)
 
     library: ClassVar[str] = ""
     """The name of the library in the table of kernels."""
     has_one_state: ClassVar[bool] = False
-    """Whether `at` need not be asked."""
+    """Whether all calls have the same state, so that `at` need not be called."""
     has_one_device: ClassVar[bool] = False
     has_scalars: ClassVar[bool] = False
-    """Whether operations on 0-d arrays return scalars, which `as_array` turns back."""
+    """Whether operations on 0-d arrays return scalars. `as_array` converts these to arrays."""
     compiles: ClassVar[bool] = False
-    """Whether eager arrays are worked on by compiled functions."""
+    """Whether functions of eager arrays are compiled."""
     sums_by_tree: ClassVar[bool] = False
-    """Whether the library adds up runs of terms one by one, whatever their dtype."""
+    """Whether the library adds runs of terms one by one, in every dtype."""
     sums_in_halves: ClassVar[bool] = False
-    """Whether the library's own sum of terms as wide as the accumulator may leave the contract's error."""
+    """Whether the library's own sum of terms as wide as the accumulator may exceed the error of the contract."""
 
     @classmethod
     def of(cls, x: Array) -> Self:
@@ -62,33 +62,33 @@ class ArrayOps(Differentiation, Chunked):
 
     @classmethod
     def table(cls) -> dict[Any, Self]:
-        """Return a table of the operations by dtype, which `lookup` fills and keeps for one type of array."""
+        """Return a table of operations by dtype. `lookup` keeps one for each type of array, and fills it."""
         return {}
 
-    # What follows from the dtype and the accumulator.
+    # Fields that follow from the dtype and the accumulator.
     is_floating: bool = dataclasses.field(init=False)
     """Whether the dtype is one of the contract's real or complex floating dtypes."""
     is_complex: bool = dataclasses.field(init=False)
     is_boolean: bool = dataclasses.field(init=False)
     result_name: str = dataclasses.field(init=False)
-    """The standard's name of the real dtype in which a reduction is given."""
+    """The standard's name of the real dtype of the result of a reduction."""
     result_dtype: DType = dataclasses.field(init=False)
     is_result: bool = dataclasses.field(init=False)
-    """Whether the dtype is the one of results."""
+    """Whether the dtype is the dtype of results."""
     accumulator: DType = dataclasses.field(init=False)
     wide_dtype: DType = dataclasses.field(init=False)
-    """The dtype of the arrays' kind, real or complex, that is as wide as the accumulator."""
+    """The dtype as wide as the accumulator: complex for complex arrays, else real."""
     is_differentiated: bool = dataclasses.field(init=False)
-    """Whether a derivative may be asked of the expression that is written down."""
+    """Whether the library may differentiate the expression."""
     is_symbolic: bool = dataclasses.field(init=False)
-    """Whether there may be no values to look at."""
+    """Whether the arrays may have no values yet."""
     summation: Summation = dataclasses.field(init=False)
-    """The way of summing terms of the dtype of results that keeps to the contract's error."""
+    """How to sum terms of the dtype of results within the error of the contract."""
     wide_summation: Summation = dataclasses.field(init=False)
-    """The same of terms as wide as the accumulator.
+    """How to sum terms that are as wide as the accumulator.
 
-    Libraries add up terms one by one along any axis but the one of neighbours in memory, and on a GPU in runs along
-    that one. The error matters where the terms are as wide as the accumulator.
+    Along an axis that is not contiguous in memory, libraries add terms one by one; on a GPU they also add runs of a
+    contiguous axis so. The rounding errors of narrower terms are too small to matter.
     """
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ class ArrayOps(Differentiation, Chunked):
             object.__setattr__(self, name, value)
 
     def dtype_named(self, name: str) -> DType:
-        """Return the library's dtype of a standard name."""
+        """Return the library's dtype for a name of the standard."""
         return getattr(self.xp, name)
 
     @property
@@ -126,22 +126,22 @@ class ArrayOps(Differentiation, Chunked):
         """The name of the library as users know it."""
         return library_name(self.xp)
 
-    # What an array is.
+    # Questions about an array.
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
-        """Return the operations for x, given the arrays that x meets in a call, and what `around` returned.
+        """Return the operations for x in the state that it has in a call together with other arrays.
 
-        Without the latter it is asked.
+        ``around`` is the result of `around()`; None means that the caller has not called it.
         """
         del around, others
         return self.sibling(State.PLAIN, self.accumulator_of(x))
 
     def around(self) -> State:
-        """Return the state that a compiler, or another mode of the library, puts all of a call in."""
+        """Return the state that a compiler or another mode of the library gives to all arrays of a call."""
         return State.PLAIN
 
     def sibling(self, state: State, accumulator_name: str = "float64", place: str = "") -> Self:
-        """Return the operations for the same type and dtype in some state."""
+        """Return the operations for the same type and dtype in another state."""
         key = state, accumulator_name, place
         found = self._siblings.get(key)
         if found is None:
@@ -151,7 +151,7 @@ class ArrayOps(Differentiation, Chunked):
         return found
 
     def in_state(self, state: State) -> Self:
-        """Return the operations that differ by the state alone."""
+        """Return the operations that differ only in the state."""
         found = self._siblings.get((state, self.accumulator_name, self.place))
         return found or self.sibling(state, self.accumulator_name, self.place)
 
@@ -161,19 +161,19 @@ class ArrayOps(Differentiation, Chunked):
         return "float64" if "float64" in real else "float32"
 
     def device(self, x: Array) -> Device:
-        """Return the device to create arrays on beside x."""
+        """Return the device of x, as an argument for the creation of arrays."""
         return compat.device(x)
 
     def devices(self, x: Array) -> Any:
-        """Return what can be compared to tell whether two arrays share their devices; None if it is not known."""
+        """Return an object that is equal for arrays on the same devices, or None if the devices are unknown."""
         return self.device(x)
 
     def as_array(self, x: Array) -> Array:
-        """Return a 0-d array for a scalar, where the library has such."""
+        """Return a 0-d array for a scalar of the library, and an array unchanged."""
         return x
 
     def converted(self, value: Any) -> Any:
-        """Return what an object's own conversion to the library gives, and any other value as it is."""
+        """Return an object converted by its own method for this library, and any other value unchanged."""
         return value
 
     def finished(self, total: Array) -> Array:
@@ -185,14 +185,14 @@ class ArrayOps(Differentiation, Chunked):
         return compat.to_device(x, compat.device(like))
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
-        """Return the values of an array in NumPy; of bfloat16 in float32."""
+        """Return the values as a NumPy array, bfloat16 in float32."""
         host = np.asarray(x)
         return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
-    # How arrays are made and cast.
+    # Creation and casts.
 
     def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
-        """Return an array of one value beside another array."""
+        """Return an array filled with one value, on the device of another array."""
         return self.xp.full(shape, value, dtype=dtype, device=self.device(like))
 
     def zero(self, x: Array) -> Array:
@@ -204,7 +204,7 @@ class ArrayOps(Differentiation, Chunked):
         return self.xp.empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=self.device(x))
 
     def cast(self, x: Array, dtype: DType) -> Array:
-        """Return x in a dtype, without a copy where it has that."""
+        """Return x in a dtype, without a copy if x already has it."""
         return x if x.dtype == dtype else self.xp.astype(x, dtype)
 
     def result(self, x: Array) -> Array:
@@ -212,14 +212,14 @@ class ArrayOps(Differentiation, Chunked):
         return self.cast(x, self.result_dtype)
 
     def wide(self, x: Array) -> Array:
-        """Cast x to the dtype of its kind that is as wide as the accumulator."""
+        """Cast x to the dtype as wide as the accumulator; complex x stays complex."""
         return self.cast(x, self.wide_dtype)
 
     def accumulated(self, x: Array) -> Array:
         """Cast real x to the accumulator's dtype."""
         return self.cast(x, self.accumulator)
 
-    # What is done with the elements.
+    # Operations on the elements.
 
     def abs(self, x: Array) -> Array:
         """Return the magnitudes."""
@@ -230,11 +230,11 @@ class ArrayOps(Differentiation, Chunked):
         return self.abs(x)
 
     def where(self, condition: Array, x: Array, y: Array) -> Array:
-        """Return elements of x, or of y where the condition is false."""
+        """Return the elements of x where the condition is true, else those of y."""
         return self.xp.where(condition, x, y)
 
     def selected(self, x: Array, where: Array | None) -> Array:
-        """Return x with zeros where the mask is false: what lies there takes no part in anything that follows."""
+        """Return x with zeros where the mask is false, so that the elements there have no influence."""
         return x if where is None else self.where(where, x, self.zero(x))
 
     def sign(self, x: Array) -> Array:
@@ -242,17 +242,17 @@ class ArrayOps(Differentiation, Chunked):
         return self.xp.sign(x) + 0.0
 
     def differentiable_abs(self, x: Array) -> Array:
-        """Return |x| of a real array as x·s with s held constant, so that its derivative is s everywhere."""
+        """Return |x| of a real array as x·s with a constant s, so that its derivative is s everywhere."""
         return x * self.sign(self.detach(x))
 
     def quotient(self, a: Array | float, n: Array | float) -> Array | float:
-        """Return a / n, rounded once: torch would multiply a number by the reciprocal of a tensor."""
+        """Return a / n, rounded once. For a number over a tensor, torch itself would multiply by the reciprocal."""
         if isinstance(a, float) and not isinstance(n, float):
             a = self.full((), a, n.dtype, n)
         return a / n
 
     def positive_zeros(self, own: Array) -> Array:
-        """Return an array that nobody else has, with +0.0 for every zero."""
+        """Return the array with +0.0 for every zero. It may be overwritten: no one else uses it."""
         return self.xp.where(own == 0, self.zero(own), own)
 
     def clip(self, x: Array, least: float, most: float) -> Array:
@@ -260,13 +260,13 @@ class ArrayOps(Differentiation, Chunked):
         return self.xp.clip(x, least, most)
 
     def times(self, own: Array, factor: Array | float) -> Array:
-        """Multiply an array that nobody else has by a factor of its dtype that broadcasts to it."""
+        """Multiply an array, which may be overwritten, by a factor of its dtype that broadcasts to it."""
         return own * factor
 
     def largest(
         self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
     ) -> Array:
-        """Return the largest of real numbers, and NaN if there is one among them."""
+        """Return the largest of real numbers, or NaN if one of them is NaN."""
         return self.xp.max(x, axis=axis, keepdims=keepdims)
 
     def sort_descending(self, x: Array, axis: int) -> Array:
@@ -274,23 +274,23 @@ class ArrayOps(Differentiation, Chunked):
         return self.xp.sort(x, axis=axis, descending=True, stable=False)
 
     def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
-        """Sum along an axis up to each element."""
+        """Return the cumulative sum along an axis."""
         return self.xp.cumulative_sum(x, axis=axis, dtype=dtype)
 
     def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
-        """Sum along some axes in a dtype, as the library does."""
+        """Sum along some axes in a dtype, with the library's own sum."""
         return self.xp.sum(x, axis=None if len(axes) == x.ndim else axes, dtype=dtype, keepdims=keepdims)
 
     def number(self, n: Any, like: Array) -> Array:
-        """Return a number of elements, which may be a symbol, as a 0-d array of the accumulator's dtype."""
+        """Return a count, which may be a symbol, as a 0-d array of the accumulator's dtype."""
         return self.full((), n, self.accumulator, like)
 
-    # What the library does with functions.
+    # Compilation.
 
     def compiled(self, function: Callable[..., T], *static: str) -> Callable[..., T]:
-        """Return the function, compiled where eager arrays would be worked on one operation at a time.
+        """Return the function compiled, if the library compiles functions of eager arrays; else unchanged.
 
-        The keyword arguments that are named are compiled into it.
+        `static` names the keyword arguments that are compiled into the function.
         """
         del static
         return function

@@ -1,22 +1,22 @@
-"""The states in which an array meets a call."""
+"""The states that the arrays of a call can have."""
 
 import enum
 
 
 class State(enum.IntEnum):
-    """What may be done with arrays in this call."""
+    """The state of the arrays of a call, which decides what can be done with them."""
 
     PLAIN = 0
-    """The arrays hold data, and nobody records what is done to them."""
+    """The arrays hold data, and nothing records the operations on them."""
 
     RECORDED = 1
-    """torch's eager autograd records what is done to some of the arrays."""
+    """torch's eager autograd records the operations on some of the arrays."""
 
     TRACED = 2
-    """What is done is written down whole: by a compiler, a transformation of functions, or an autograd graph."""
+    """A compiler, a transformation of functions, or a mode of the library records all operations."""
 
     LAZY = 3
-    """The arrays are chunks of work that run when the user computes (Dask)."""
+    """The arrays are lazy, and computed in chunks when the user asks for their values (Dask)."""
 
     SHARDED = 4
-    """The arrays are spread over several devices or processes."""
+    """The arrays are sharded over several devices or processes."""

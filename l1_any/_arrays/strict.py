@@ -1,4 +1,4 @@
-"""array-api-strict: its arrays lie in the CPU's memory, whichever of its devices they pretend to be on."""
+"""array-api-strict: its devices are simulated, and all of its arrays are in the CPU's memory."""
 
 from typing import Any, Self
 
@@ -22,6 +22,6 @@ class StrictOps(ArrayOps):
         return self.sibling(State.PLAIN, self.accumulator_of(x), "cpu")
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
-        """Return the values in NumPy, from the one device that allows it."""
+        """Return the values in NumPy. Only one of the devices allows that, so the array is moved there."""
         xp = compat.array_namespace(x)
         return np.asarray(x.to_device(xp.Device("CPU_DEVICE")))

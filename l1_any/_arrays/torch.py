@@ -1,4 +1,4 @@
-"""torch: three states of a tensor, sums that know their dtype, and a sign that knows NaN."""
+"""torch: the states of a tensor, sums in a given dtype, and a sign that is NaN at NaN."""
 
 import dataclasses
 import sys
@@ -23,9 +23,9 @@ _WITH_DOUBLE = ("cpu", "cuda")
 _LARGE = 1 << 16
 _REFUSED = "a sparse or nested tensor; pass its values, or a list of dense tensors"
 
-# A mode that records or replaces what is done may keep a result that is written to later: selective checkpointing
-# does. torch has no public question for it. Without this one there would always seem to be a mode, and nothing would
-# be written in place.
+# A dispatch mode may keep a result, as selective checkpointing does; such a result must not be overwritten. torch has
+# no public function that tells whether a mode is active. If this private one disappears, a mode is assumed, and
+# nothing is written in place.
 _current_mode = getattr(
     getattr(torch.utils, "_python_dispatch", None), "_get_current_dispatch_mode", lambda: "unknown"
 )
@@ -48,7 +48,7 @@ class TorchOps(ArrayOps):
 
     @classmethod
     def table(cls) -> dict[Any, Self]:
-        """Return the operations for all dtypes, so that torch.compile finds them made."""
+        """Return the operations for all dtypes: under torch.compile they must exist already."""
         dtypes = {d for d in vars(torch).values() if isinstance(d, torch.dtype)}
         return {dtype: cls._of_dtype(dtype) for dtype in dtypes}
 
@@ -61,7 +61,7 @@ class TorchOps(ArrayOps):
         return ops
 
     def around(self) -> State:
-        """Return whether a compiler, or a mode that watches what is done, is at work."""
+        """Return TRACED under a compiler or a dispatch mode, else PLAIN."""
         at_work = torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None
         return State.TRACED if at_work else State.PLAIN
 
@@ -85,7 +85,7 @@ class TorchOps(ArrayOps):
                 if type(a) not in _WHOLE:
                     state = State.SHARDED if _is_distributed(a) else State.TRACED
                     break
-                try:  # what torch.func and torch.autograd.grad(is_grads_batched=True) wrap has no memory of its own
+                try:  # torch.func and torch.autograd.grad(is_grads_batched=True) pass tensors without storage
                     a.untyped_storage()
                 except NotImplementedError:
                     state = State.TRACED
@@ -101,7 +101,7 @@ class TorchOps(ArrayOps):
             return self.sibling(state, self.accumulator_of(x), x.device.type)
 
     def accumulator_of(self, x: Array) -> str:
-        """Name float64 on a CPU and on CUDA, else what the device has."""
+        """Name float64 on a CPU and on CUDA, else the widest dtype of the device."""
         return "float64" if x.device.type in _WITH_DOUBLE else super().accumulator_of(x)
 
     def device(self, x: Array) -> Device:
@@ -111,11 +111,11 @@ class TorchOps(ArrayOps):
     devices = device
 
     def converted(self, value: Any) -> Any:
-        """Return what an object's ``to_torch()`` gives, and any other value as it is."""
+        """Return the result of an object's ``to_torch()``, and any other value unchanged."""
         return value.to_torch() if hasattr(value, "to_torch") else value
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
-        """Return the values in NumPy; of bfloat16 in float32."""
+        """Return the values as a NumPy array, bfloat16 in float32."""
         x = x.detach().cpu()
         return np.asarray(x.float() if x.dtype is torch.bfloat16 else x)
 
@@ -124,9 +124,9 @@ class TorchOps(ArrayOps):
         return x.detach()
 
     def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
-        """Return a tensor of one value beside another."""
+        """Return a tensor filled with one value, on the device of another tensor."""
         if self.state is State.TRACED and isinstance(value, float) and torch.compiler.is_compiling():
-            # A number that changes between calls may stay the old one:
+            # torch.compile may keep the old value of a number that changes between calls:
             # https://github.com/pytorch/pytorch/issues/197889
             return torch.zeros(shape, dtype=dtype, device=like.device) + value
         return torch.full(shape, value, dtype=dtype, device=like.device)
@@ -136,7 +136,7 @@ class TorchOps(ArrayOps):
         return torch.zeros((), dtype=x.dtype, device=x.device)
 
     def cast(self, x: Array, dtype: DType) -> Array:
-        """Return x in a dtype, without a copy where it has that."""
+        """Return x in a dtype, without a copy if x already has it."""
         return x if x.dtype == dtype else x.to(dtype)
 
     def finished(self, total: Array) -> Array:
@@ -154,23 +154,23 @@ class TorchOps(ArrayOps):
         return torch.from_numpy(np.empty(x.shape)).copy_(x).abs_()
 
     def sign(self, x: Array) -> Array:
-        """Return the sign with NaN at NaN, where torch gives 0, and with a derivative of 0.
+        """Return the sign, with a derivative of 0, and NaN at NaN (torch's own sign is 0 there).
 
-        array-api-compat mends it by a masked write, which torch.compile and vmap refuse.
+        array-api-compat writes NaN through a mask, which torch.compile and vmap do not allow.
         """
         s = torch.sign(x)
-        if self.state is State.PLAIN:  # nobody looks on while s is written to
-            return torch.clamp(x, s, s, out=s).add_(0.0)  # s, or NaN; then +0.0 for -0.0
+        if self.state is State.PLAIN:  # s can be written in place
+            return torch.clamp(x, s, s, out=s).add_(0.0)  # s, but NaN at NaN; then +0.0 for -0.0
         return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
 
     def times(self, own: Array, factor: Array | float) -> Array:
-        """Multiply in place where nobody looks on."""
+        """Multiply, in place if nothing records the operations."""
         return own.mul_(factor) if self.state is State.PLAIN else own * factor
 
     def differentiable_abs(self, x: Array) -> Array:
-        """Return |x| with a derivative of NaN at NaN, where the one of torch's own is 0.
+        """Return |x| with a derivative of NaN at NaN (that of torch's own abs is 0 there).
 
-        The factor is 1, and NaN at NaN. In this form the second derivative is a zero that torch knows.
+        The factor is 1, but NaN at NaN. In this form torch knows that the second derivative is zero.
         """
         return torch.abs(x) * torch.clamp(x.detach(), 1, 1)
 
@@ -179,7 +179,7 @@ class TorchOps(ArrayOps):
         return own.add_(0.0) if self.state is State.PLAIN else own + 0.0
 
     def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
-        """Sum along an axis up to each element."""
+        """Return the cumulative sum along an axis."""
         return torch.cumsum(x, dim=axis, dtype=dtype)
 
     def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
@@ -187,7 +187,7 @@ class TorchOps(ArrayOps):
         return torch.sum(x, dim=axes, keepdim=keepdims, dtype=dtype)
 
     def records_alone(self, x: Array, *others: Array | None) -> bool:
-        """Whether autograd records what is done to x, and to none of the others."""
+        """Whether autograd records the operations on x, but not the operations on the other tensors."""
         return bool(x.requires_grad) and not any(a is not None and a.requires_grad for a in others)
 
     def tied(
@@ -197,7 +197,7 @@ class TorchOps(ArrayOps):
         x: Array,
         *constants: Array | None,
     ) -> tuple[Array, ...]:
-        """Return ``value(x, *constants)``, the gradient of whose first is ``gradient(g, x, *constants)``."""
+        """Return ``value(x, *constants)``; its first item has the gradient ``gradient(g, x, *constants)``."""
         found: tuple[Array, ...] = torch_autograd.Tied.apply(value, gradient, x, *constants)
         return found
 
@@ -209,7 +209,7 @@ class TorchOps(ArrayOps):
     def value_and_gradient(
         self, function: Callable[[list[Array]], tuple[Array, T]], arrays: Sequence[Array]
     ) -> tuple[Array, T, list[Array]]:
-        """Return value, auxiliary output and gradient of ``function(arrays)``, by a transformation."""
+        """Return value, auxiliary output and gradient of ``function(arrays)``, by torch.func."""
         return torch_autograd.value_and_gradient(function, arrays, self._is_traced)
 
     def _is_traced(self, x: Array) -> bool:
@@ -217,17 +217,17 @@ class TorchOps(ArrayOps):
 
 
 class SymbolOps(TorchOps):
-    """Operations for symbols of torch.fx, which record what is done to them, and have no dtype or shape."""
+    """Operations for symbols of torch.fx: they record all operations, and have neither dtype nor shape."""
 
     @classmethod
     def of(cls, x: Array) -> Self:
-        """Return the operations of all symbols."""
+        """Return the operations for all symbols."""
         del x
         return cls(xp=xp, dtype=None, dtype_name="float32", state=State.TRACED)
 
     @classmethod
     def table(cls) -> dict[Any, Self]:
-        """Return a table that holds one object for whatever the symbol gives as its dtype."""
+        """Return a table with one object for all keys, because the dtype of a symbol is a symbol."""
         return _One(cls.of(None))
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
@@ -236,7 +236,7 @@ class SymbolOps(TorchOps):
         return self
 
     def zero(self, x: Array) -> Array:
-        """Return the number."""
+        """Return 0.0 as a number."""
         del x
         return 0.0
 
@@ -245,7 +245,7 @@ class SymbolOps(TorchOps):
         return x.to(dtype)
 
     def result(self, x: Array) -> Array:
-        """Return the symbol, which stands for a result already."""
+        """Return the symbol itself: its dtype is unknown, and counts as the dtype of results."""
         return x
 
 
@@ -259,5 +259,5 @@ class _One(dict[Any, Any]):
 
 
 def _is_distributed(x: Array) -> bool:
-    module = sys.modules.get("torch.distributed.tensor")  # where it is not loaded, x is no DTensor
+    module = sys.modules.get("torch.distributed.tensor")  # if it is not imported, x is not a DTensor
     return module is not None and isinstance(x, module.DTensor)

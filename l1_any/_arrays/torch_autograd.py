@@ -1,4 +1,4 @@
-"""torch's autograd: a function with a gradient of its own, and gradients of the functions of others."""
+"""torch's autograd: a function with a given gradient, and the gradients of other functions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class Tied(torch.autograd.Function):  # type: ignore[misc]
-    """A value, and the gradient that we give for it.
+    """An autograd function that is made of a function for the value and a function for the gradient.
 
-    In this form, with `setup_context`, it also works beside the transformations of `torch.func`.
+    The form with `setup_context` also works with the transformations of `torch.func`.
     """
 
     generate_vmap_rule = True
@@ -27,7 +27,7 @@ class Tied(torch.autograd.Function):  # type: ignore[misc]
         x: Array,
         *constants: Array | None,
     ) -> tuple[Array, ...]:
-        """Return what ``value(x, *constants)`` gives: a tuple, of which only the first has a gradient."""
+        """Return the tuple ``value(x, *constants)``. Only its first item has a gradient."""
         del gradient
         return value(x, *constants)
 
@@ -46,12 +46,12 @@ class Tied(torch.autograd.Function):  # type: ignore[misc]
 
 
 def inputs(arrays: Sequence[Array]) -> list[Array]:
-    """Return tensors that record what is done to them; the caller's own are left as they are."""
+    """Return tensors that record the operations on them. The caller's own tensors are not changed."""
     return [x if x.requires_grad else x.detach().requires_grad_() for x in arrays]
 
 
 def gradient(value: Array, arrays: Sequence[Array]) -> list[Array]:
-    """Return the gradient of a recorded value; its graph stays whole for the caller's own backward pass."""
+    """Return the gradient of a recorded value. Its graph is kept for the caller's own backward pass."""
     if not value.requires_grad:
         raise NotConnectedError
     found = torch.autograd.grad(value, list(arrays), retain_graph=True, allow_unused=True)
@@ -72,7 +72,7 @@ def value_and_gradient(
     arrays: Sequence[Array],
     is_traced: Callable[[Array], bool],
 ) -> tuple[Array, T, list[Array]]:
-    """Return value, auxiliary output and gradient of ``function(arrays)``, by a transformation."""
+    """Return value, auxiliary output and gradient of ``function(arrays)``, by torch.func."""
 
     def checked(*arrays: Array) -> tuple[Array, T]:
         value, aux = function(list(arrays))
@@ -85,7 +85,7 @@ def value_and_gradient(
 
 
 def _leaves_of(value: Array) -> set[int]:
-    """Return the ids of the tensors that a backward pass from here would add gradients to."""
+    """Return the ids of the tensors that get a gradient in a backward pass from `value`."""
     found, seen, todo = set(), set(), [value.grad_fn]
     while todo:
         node = todo.pop()

@@ -1,1 +1,1 @@
-"""The mathematics on whole arrays, eager or traced: the reference that every faster way is held to. No checks."""
+"""The formulas on whole arrays: the reference implementations, which faster code must match. No checks."""

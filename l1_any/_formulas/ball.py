@@ -25,7 +25,7 @@ def project(
 
 
 def residual(x: Array, radius: Threshold, *, axis: int, ops: ArrayOps) -> Array:
-    """X minus its projection: magnitudes are cut off at the level, and all is +0.0 inside the ball."""
+    """X minus its projection: magnitudes above the level become the level. Inside the ball the result is +0.0."""
     xp = ops.xp
     wide, magnitude, level, free = _levels(x, None, radius, axis=axis, ops=ops)
     if ops.is_complex:
@@ -40,25 +40,25 @@ def residual(x: Array, radius: Threshold, *, axis: int, ops: ArrayOps) -> Array:
 def _levels(
     x: Array, weights: Array | None, radius: Threshold, *, axis: int, ops: ArrayOps
 ) -> tuple[Array, Array, Array, Array]:
-    """Return x and its magnitudes made wide, the level θ·w by which to lower these, and what is unchanged.
+    """Return x and its magnitudes in the wide dtype, the level θ·w to subtract, and a mask of unchanged elements.
 
-    θ is the largest of (Σ w·|x| - radius) / Σ w² over the sets of elements, and 0 inside the ball. Among sets
-    of k elements those with the largest ratios |x|/w give the most, so that a sort finds it.
+    θ is the maximum of (Σ w·|x| - radius) / Σ w² over all sets of elements, and 0 inside the ball. Among the sets
+    of k elements, the k elements with the largest ratios |x|/w give the maximum. Therefore a sort finds it.
     """
     xp, wide = ops.xp, ops.wide(x)
     magnitude = penalty.magnitude(wide, ops=ops)
     w = None
     if weights is not None:
         w = xp.broadcast_to(xp.astype(weights, magnitude.dtype, copy=False), x.shape)
-        magnitude = xp.where(w == 0, xp.zeros_like(magnitude), magnitude)  # infinite ones too
+        magnitude = xp.where(w == 0, xp.zeros_like(magnitude), magnitude)  # infinite magnitudes too
     r = radius if isinstance(radius, float) else xp.astype(radius, magnitude.dtype, copy=False)
 
     fixed, fixed_w = ops.detach(magnitude), None if w is None else ops.detach(w)
-    # The narrow magnitudes are the faster ones to sort.
+    # Sorting is faster in the narrow dtype.
     narrow = fixed if ops.is_complex else xp.abs(ops.detach(x))
     fixed_r = r if isinstance(r, float) else ops.detach(r)
     bound = _greatest_ratio(narrow if w is None else fixed, fixed_w, fixed_r, axis=axis, ops=ops)
-    # Once more, on the set that was found: differentiable, and with the accuracy of a sum in pairs.
+    # θ again, from the set that was found: this θ is differentiable, and has the accuracy of a sum in pairs.
     chosen = fixed > (bound if w is None else bound * fixed_w)
     mass = _sum(magnitude if w is None else magnitude * w, chosen, axis=axis, ops=ops)
     if w is None:
@@ -69,11 +69,11 @@ def _levels(
     theta = xp.where(some, (mass - r) / xp.where(some, squares, xp.ones_like(squares)), bound)
     inside = bound <= 0
     theta = xp.where(inside, xp.zeros_like(theta), theta)
-    # Nothing is nearest to what is infinitely far.
+    # A vector with an infinity has no nearest point.
     theta = xp.where(xp.isinf(bound) & ~inside, xp.full_like(theta, float("nan")), theta)
     if w is None:
         return wide, magnitude, theta, inside
-    # A radius of 0 is met by the ratios |x|/w but for a rounding.
+    # For a radius of 0, θ·w may differ from |x| by a rounding, but the result must be 0.
     level = xp.where((r <= 0) & (w > 0), fixed, theta * w)
     return wide, magnitude, level, inside | (w == 0)
 
@@ -81,7 +81,7 @@ def _levels(
 def _greatest_ratio(
     magnitude: Array, w: Array | None, radius: Threshold, *, axis: int, ops: ArrayOps
 ) -> Array:
-    """Find the largest (Σ w·|x| - radius) / Σ w² over the sets of first elements in the order of |x|/w."""
+    """Find the largest (Σ w·|x| - radius) / Σ w² over the first k elements in the order of |x|/w, for all k."""
     xp, dtype = ops.xp, ops.accumulator
     if w is None:
         ordered = ops.sort_descending(magnitude, axis)

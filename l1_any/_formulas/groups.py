@@ -21,7 +21,7 @@ def norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
 
 
 def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
-    """scale·x/‖x‖₂ of each group, 0 at a group that is zero; in the dtype of x."""
+    """scale·x/‖x‖₂ of each group, 0 for a group of zeros; in the dtype of x."""
     if extent(x, axes) == 0:
         return x
     part, _, length = _normed(x, axes=axes, ops=ops)
@@ -30,16 +30,16 @@ def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: Array
 
 
 def _normed(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Array, Array, Array]:
-    """Return x over its largest magnitude, that magnitude, and the norm of the quotient (1 for a zero group).
+    """Return x / largest magnitude, the largest magnitude, and the norm of the quotient (1 for a group of zeros).
 
-    So scaled, squares neither overflow nor vanish. In an infinite group only the infinite elements count.
+    The squares of the quotient neither overflow nor vanish. In a group with infinities only the infinities count.
     """
     xp = ops.xp
     x = ops.wide(x)
     largest = ops.largest(xp.abs(ops.detach(x)), axes, keepdims=True)
     one = xp.ones_like(largest)
     null, infinite = largest == 0, xp.isinf(largest)
-    # The reciprocal, by which XLA multiplies, is kept from being subnormal.
+    # XLA multiplies by the reciprocal. The bound keeps the reciprocal from being subnormal.
     bound = xp.full_like(largest, 0.25 / float(xp.finfo(largest.dtype).smallest_normal))
     largest = xp.where((largest > bound) & ~infinite, bound, largest)
     finite_part = x / xp.where(null | infinite, one, largest)
@@ -52,7 +52,7 @@ def _normed(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Array, A
 
 
 def prox(x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
-    """x·max(1 - step/‖x‖₂, 0) for each group: whole groups are +0.0."""
+    """x·max(1 - step/‖x‖₂, 0) for each group. Groups with a norm <= step are +0.0."""
     norm = norms(x, axes=axes, ops=ops)
     xp = ops.xp
     t = step if isinstance(step, float) else ops.accumulated(step)

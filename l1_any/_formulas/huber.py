@@ -24,7 +24,7 @@ class Huber(_WithDelta):
         xp = ops.xp
         x = ops.wide(ops.selected(x, where))
         inside = xp.abs(x) <= self.delta
-        # The half of h that is not taken gets a harmless argument: its derivative is multiplied by 0.
+        # The branch of h that is not used gets a finite argument, because its derivative is multiplied by 0.
         near, far = xp.where(inside, x, xp.zeros_like(x)), xp.where(inside, xp.ones_like(x), x)
         parts = [xp.real(near), xp.imag(near)] if ops.is_complex else [near]
         quadratic = sum(part * (part / self.delta * 0.5) for part in parts)
@@ -51,10 +51,10 @@ class Huber(_WithDelta):
         wide = ops.wide(ops.selected(x, where))
         inside = ops.xp.abs(wide) <= self.delta
         slope = ops.xp.where(inside, wide / self.delta, penalty.sign(wide, ops=ops))
-        # The slope x/δ of a zero, or of what is too small, is a zero with the sign of x.
+        # If x is zero or x/δ underflows, the slope is a zero with the sign of x.
         return ops.positive_zeros(penalty.scaled(slope, x, where, weights, scale, n, ops=ops))
 
 
 def of(delta: float) -> penalty.Penalty:
-    """Return the penalty of a half-width: the magnitude itself for 0."""
+    """Return the Huber function with a half-width, or the magnitude for a half-width of 0."""
     return Huber(delta) if delta else penalty.MAGNITUDE

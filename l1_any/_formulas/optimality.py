@@ -28,7 +28,7 @@ def subdiff_distance(
 
 
 def strengths(g: Array, weights: Array | None, factor: float | None, *, ops: ArrayOps) -> Array:
-    """|g|/w, and 0 where w is 0: that element is not penalised."""
+    """|g|/w, and 0 where w is 0, because that element is not penalised."""
     a = ops.result(penalty.magnitude(g, ops=ops))
     if factor is not None:
         w = ops.full((), factor, a.dtype, a)

@@ -1,4 +1,4 @@
-"""The L1 penalty: magnitudes, signs, and what a pytree's sums are made of."""
+"""The L1 penalty: magnitudes, signs, and the terms of the sums of a pytree."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -9,18 +9,18 @@ from .sums import Terms
 
 
 class Penalty(Protocol):
-    """A function h of each element with its derivative. It is a named tuple: JAX traces the numbers in it."""
+    """A function h of each element, with its derivative. It is a named tuple, so that JAX can trace its numbers."""
 
     @property
     def operation(self) -> str:
         """The name of Σ m·h(x) in the table of kernels."""
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
-        """m·w·h(x), so written that automatic differentiation finds `derivative`."""
+        """m·w·h(x), in a form from which automatic differentiation gets `derivative`."""
 
     @property
     def summands(self) -> tuple[Terms, ...]:
-        """The formula of m·w·h(x) first, and the one of m·w·|x| last, which may be the same."""
+        """The formulas of m·w·h(x) and m·w·|x|, or only the first if both are the same."""
 
     def derivative(
         self,
@@ -44,10 +44,10 @@ def sign(x: Array, *, ops: ArrayOps) -> Array:
     re, im = xp.real(x), xp.imag(x)
     zero, one = ops.full((), 0, re.dtype, x), ops.full((), 1, re.dtype, x)
 
-    def at_infinity(part: Array) -> Array:  # finite parts vanish beside infinite ones
+    def at_infinity(part: Array) -> Array:  # a finite part is 0 if the other part is infinite
         return xp.where(xp.isfinite(part), zero, ops.sign(part))
 
-    # Scaled by the larger part, neither the squares nor |x| overflow or vanish.
+    # After division by the larger part, neither the squares nor |x| overflow or vanish.
     larger = xp.where(xp.abs(re) > xp.abs(im), xp.abs(re), xp.abs(im))
     infinite, null = xp.isinf(larger), larger == zero
     scale = xp.where(infinite | null, one, larger)
@@ -58,7 +58,7 @@ def sign(x: Array, *, ops: ArrayOps) -> Array:
 
 
 def differentiable_abs(x: Array, *, ops: ArrayOps) -> Array:
-    """|x| = Re(x·conj s) with s held constant, so that every derivative of it is the one by s."""
+    """|x| = Re(x·conj s) with a constant s, so that automatic differentiation gives s as its derivative."""
     if not ops.is_complex:
         return ops.differentiable_abs(x)
     xp, s = ops.xp, sign(ops.detach(x), ops=ops)
@@ -71,13 +71,13 @@ def magnitude(x: Array, *, ops: ArrayOps) -> Array:
 
 
 def terms(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
-    """m·w·|x|, in x's own precision where nothing is lost by it, else in the accumulator's."""
+    """m·w·|x|, in x's own precision if that loses nothing, else in the accumulator's."""
     if where is not None:
         x = ops.selected(x, where)
     if ops.is_complex:
         a = magnitude(ops.wide(x), ops=ops)
     elif ops.is_differentiated:
-        # Half precision is widened for the gradient's sake: a loss scale beyond its range times s = 0 is NaN.
+        # Half precision is widened for the gradient: a loss scale can be infinite in float16, and infinity · 0 is NaN.
         a = ops.differentiable_abs(x if ops.dtype is ops.result_dtype else ops.result(x))
     else:
         a = ops.abs_to_sum(x)
@@ -85,7 +85,7 @@ def terms(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps
 
 
 def weighted(own: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
-    """m·w·own, in the accumulator's precision, of real terms that nobody else has."""
+    """m·w·own, in the accumulator's precision, for real terms that may be overwritten."""
     if weights is None:
         return own
     return ops.times(ops.accumulated(own), ops.accumulated(ops.selected(weights, where)))
@@ -130,7 +130,7 @@ def squares(
 
 
 def _wide(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
-    """Return the selected elements in the dtype of their kind that is as wide as the accumulator."""
+    """Return the selected elements in the dtype as wide as the accumulator; complex elements stay complex."""
     return ops.cast(x if where is None else ops.selected(x, where), ops.wide_dtype)
 
 
@@ -161,7 +161,7 @@ def scaled(
     *,
     ops: ArrayOps,
 ) -> Array:
-    """m·w·s·scale/n in the dtype of x, for an s that is 0 where the mask is false."""
+    """m·w·s·scale/n in the dtype of x. s must be 0 where the mask is false."""
     factor: Any = scale
     if weights is not None:
         w = ops.accumulated(ops.selected(weights, where))
@@ -170,11 +170,11 @@ def scaled(
         factor = ops.quotient(1.0 if factor is None else factor, n)
     if factor is None:
         return ops.cast(s, x.dtype)
-    # A product that is too small for the dtype, or has a weight of 0, is a zero with the sign of x. The zeros that
-    # torch's autograd is given, which alone has an array as scale, may have either.
+    # A product that underflows, or has a weight of 0, is a zero with the sign of x, which must become +0.0. Zeros for
+    # torch's autograd may have either sign; only torch's autograd passes an array as the scale.
     differentiated = ops.differentiates == "by graph" and scale is not None and not isinstance(scale, float)
     has_zeros = not differentiated and not (isinstance(factor, float) and factor >= _NEVER_TOO_SMALL)
-    # Not in half precision, where a loss scale of 65536 is infinite and its multiple of 0 is NaN.
+    # Do not multiply in half precision: a loss scale of 65536 is infinite in float16, and infinity · 0 is NaN.
     if not ops.is_complex:
         s = ops.result(s)
     if not isinstance(factor, float):

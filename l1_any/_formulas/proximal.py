@@ -18,7 +18,7 @@ def prox(
     nonnegative: bool,
     ops: ArrayOps,
 ) -> Array:
-    """Soft-threshold x by step·w where the mask selects; worked in float32 at least, rounded once."""
+    """Soft-threshold x by step·w where the mask is true; computed in float32 or wider and rounded once."""
     wide = x if where is None else ops.selected(x, where)
     if not (ops.is_complex or ops.is_result):
         wide = ops.result(wide)
@@ -37,7 +37,7 @@ def prox(
 
 
 def rounded(p: Array, x: Array, *, ops: ArrayOps) -> Array:
-    """Round p to x's dtype, where what is too small for it becomes +0.0."""
+    """Round p to x's dtype. Numbers that underflow become +0.0."""
     if p.dtype == x.dtype:
         return p
     p, zero = ops.cast(p, x.dtype), ops.zero(x)
@@ -45,20 +45,20 @@ def rounded(p: Array, x: Array, *, ops: ArrayOps) -> Array:
 
 
 def threshold(step: Threshold, weights: Array | None, where: Array | None, *, ops: ArrayOps) -> Threshold:
-    """step·w in the dtype of results, where a number stays one."""
+    """step·w in the dtype of results; without array weights, a step that is a float stays a float."""
     step = step if isinstance(step, float) else ops.result(step)
     return step if weights is None else ops.result(ops.selected(weights, where)) * step
 
 
 def shrink(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
-    # Of Dask's arrays array-api-compat clips those of known lengths alone.
+    # array-api-compat's clip cannot handle Dask arrays of unknown lengths.
     clips = not ops.is_differentiated and (not ops.is_chunked or all(map(is_known, x.shape)))
     if clips and isinstance(t, float) and t >= _SMALLEST_NORMAL[ops.result_name]:
         return x - ops.clip(x, -t, t)  # x - x is +0.0
     zero = ops.zero(x)
     p = x - ops.detach(ops.sign(x)) * t
-    # p can be a zero by itself where subnormals are flushed: that one would keep its sign.
+    # If the library flushes subnormals, p can be a zero with the sign of x where |x| > t.
     return ops.where((ops.abs(x) <= t) | (p == zero), zero, p)
 
 
@@ -68,7 +68,7 @@ def nonnegative_part(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
 
 
 def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
-    """x·max(1 - t/|x|, 0) of complex x: the phase is kept."""
+    """x·max(1 - t/|x|, 0) of complex x, which keeps the phase."""
     xp = ops.xp
     inside = xp.abs(x) <= t
     finite = xp.isfinite(x)
@@ -79,8 +79,8 @@ def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
 
 
 def share_left(length: Array, t: Threshold, *, ops: ArrayOps) -> Array:
-    """1 - t/length of a length > t: 1 at t = 0, also where division is approximate, as XLA's is on a GPU."""
-    if isinstance(t, float):  # which torch would multiply by a reciprocal, infinite for subnormals
+    """1 - t/length for a length > t. It is exactly 1 at t = 0 even if division is approximate, as in XLA on a GPU."""
+    if isinstance(t, float):  # torch would multiply t by a reciprocal, which can be infinite
         t = ops.full((), t, length.dtype, length)
     small = t <= length / 2
     share = ops.where(small, t, length - t) / length
@@ -96,7 +96,7 @@ def prox_elastic_net(
     l1_ratio: float,
     ops: ArrayOps,
 ) -> Array:
-    """Soft threshold by step·l1_ratio, over 1 + step·(1 - l1_ratio)."""
+    """Soft threshold by step·l1_ratio, divided by 1 + step·(1 - l1_ratio)."""
     wide = x if ops.is_complex else ops.result(x)
     t = threshold(step, weights, where, ops=ops)
     p = (shrink_modulus if ops.is_complex else shrink)(wide, t * l1_ratio, ops=ops)

@@ -1,4 +1,4 @@
-"""Sums within the contract's error: the library's own, by halves, or by a tree."""
+"""Sums within the error of the contract: the library's own sum, a sum by halves, or a sum by a tree."""
 
 import functools
 import math
@@ -9,16 +9,16 @@ from l1_any._arrays.standard import ArrayOps, Summation
 from l1_any._typing import Array
 
 Terms = Callable[..., Array]
-"""A formula ``(x, *others, ops=)`` of each element of x and of what broadcasts to x."""
+"""An elementwise formula ``(x, *others, ops=)`` of x and of arrays that broadcast to x."""
 
-_FAN_IN = 8  # terms added at a time, themselves in pairs: XLA fuses that well
-_FEW = 256  # of contiguous terms so few, each library's own sum is right to 2 ulp
+_FAN_IN = 8  # terms that a step of the tree adds, in pairs: XLA fuses such a step
+_FEW = 256  # up to so many contiguous terms, each library's own sum is within 2 ulp
 
 
 def total_of(
     terms: Terms, x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
 ) -> Array:
-    """Sum along some axes what a formula gives for each element, in the accumulator's dtype."""
+    """Sum the terms of a formula along some axes, in the accumulator's dtype."""
     way = ops.summation
     if not axes:
         return ops.cast(terms(x, *others, ops=ops), ops.accumulator)
@@ -28,12 +28,13 @@ def total_of(
         return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
     if way == "halves":
         return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)
-    # The first step of the tree. The terms of each cut are computed apart: XLA then reads x once, and keeps no terms.
+    # The first step of the tree. The formula is applied to each cut of x separately: then XLA reads x once, and does
+    # not store the terms.
     axis = max(axes, key=lambda axis: x.shape[axis])
     end = x.shape[axis] - x.shape[axis] % _FAN_IN
     add = functools.partial(_added, way="tree", axes=axes, keepdims=keepdims, ops=ops)
     totals = []
-    if end:  # neighbours are added, which are on one device
+    if end:  # the cuts are strided, so that terms on the same device are added
         cuts = [_cut((x, *others), axis, slice(i, end, _FAN_IN)) for i in range(_FAN_IN)]
         totals.append(add(_in_pairs([ops.accumulated(terms(*cut, ops=ops)) for cut in cuts])))
     if end < x.shape[axis] or not end:
@@ -43,12 +44,12 @@ def total_of(
 
 
 def totals_of(summands: Sequence[Terms], *arrays: Array | None, **options: Any) -> tuple[Array, ...]:
-    """Sum what each of several formulas gives, as `total_of` does for one."""
+    """Sum the terms of each of several formulas, as `total_of` does for one formula."""
     return tuple([total_of(terms, *arrays, **options) for terms in summands])
 
 
 def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps) -> Array:
-    """Sum real terms along some axes, in the accumulator's dtype, which they have."""
+    """Sum real terms, which have the accumulator's dtype, along some axes."""
     way = ops.wide_summation
     if not axes:
         return terms
@@ -58,12 +59,12 @@ def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps)
 
 
 def _are_numbers(lengths: tuple[Any, ...]) -> bool:
-    """Whether no length is a symbol, as it may be for an exporter."""
+    """Whether all lengths are ints. Under an exporter a length may be a symbol."""
     return all(type(n) is int for n in lengths)
 
 
 def _cut(arrays: tuple[Any, ...], axis: int, part: slice) -> list[Any]:
-    """Cut arrays that broadcast along an axis of the first; None among them stays."""
+    """Cut arrays along an axis of the first array. Arrays that broadcast along the axis, and None, are unchanged."""
     out: list[Any] = []
     first: Array = arrays[0]
     for a in arrays:
@@ -91,9 +92,9 @@ def _added(terms: Array, way: Summation, *, axes: tuple[int, ...], keepdims: boo
 
 
 def _by_tree(row: Array, lengths: tuple[int, ...], n: int, *, ops: ArrayOps) -> Array:
-    """Sum neighbours along the last axis in pairs, which compilers fuse into few passes.
+    """Sum neighbours along the last axis in pairs. Compilers fuse this into few passes.
 
-    The error is at most log2(n) roundings, and none for equal terms but at ragged ends.
+    The error is at most log2(n) roundings. Sums of equal terms are rounded only at the end that is padded with zeros.
     """
     xp = ops.xp
     while n > 1:
@@ -108,7 +109,7 @@ def _by_tree(row: Array, lengths: tuple[int, ...], n: int, *, ops: ArrayOps) -> 
 
 
 def _by_halves(row: Array, n: int, *, few: int, ops: ArrayOps) -> Array:
-    """Add the second half of the last axis to the first, until the library's own sum does for the few left."""
+    """Add the second half of the last axis to the first until few terms are left for the library's own sum."""
     xp = ops.xp
     while n > few:
         half, odd = divmod(n, 2)

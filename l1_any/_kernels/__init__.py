@@ -1,1 +1,1 @@
-"""Fused kernels: faster ways to the numbers of a few formulas. A module of kernels is imported when it is chosen."""
+"""Fused kernels: faster code for a few formulas. A module of kernels is imported only when it is used."""

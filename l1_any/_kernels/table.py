@@ -1,4 +1,4 @@
-"""The table of kernels: for which formula, library, place and dtypes there is one. `_run.plan` alone calls it."""
+"""The table of kernels, by formula, library, place and dtype. Only `_run.plan` calls it."""
 
 import importlib
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from l1_any._arrays.standard import ArrayOps
 
 
 class Row(NamedTuple):
-    """A kernel, and the formula that it is held to."""
+    """A kernel, and the formula that it must match."""
 
     operation: str
-    """The formula's name in `_run`."""
+    """The name of the formula in `_run`."""
     library: str
     places: tuple[str, ...]
     dtypes: tuple[str, ...]
     function: str
-    """Module and name, ``"l1_any._kernels.module:function"``; the function takes what the formula takes."""
+    """The kernel, ``"l1_any._kernels.module:function"``. It has the arguments of the formula."""
 
 
 ROWS = (
@@ -43,13 +43,13 @@ BY_KEY = {
     for dtype in row.dtypes
 }
 PLACES = {key[:3] for key in BY_KEY}
-"""For which operation, library and place there may be a kernel."""
+"""The operations, libraries and places for which a kernel may exist."""
 
 _LOADED: dict[str, Callable[..., Any]] = {}
 
 
 def find(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
-    """Return the kernel for arrays that are plain, or None where the formula has none."""
+    """Return the kernel of a formula for plain arrays, or None if the formula has none."""
     row = BY_KEY.get((operation, ops.library, ops.place, ops.dtype_name))
     if row is None:
         return None

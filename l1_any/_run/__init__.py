@@ -1,1 +1,1 @@
-"""How a formula meets arrays: whole, by blocks, by chunks, or as a fused kernel."""
+"""How a formula is applied to arrays: to the whole array, by blocks, by chunks, or by a fused kernel."""

@@ -1,7 +1,7 @@
-"""The penalty in torch's eager autograd: a graph of library operations, or one function for large arrays.
+"""The penalty as one autograd function, for large arrays that torch's eager autograd records.
 
-The graph of elementwise operations keeps temporaries of the array's size. A function keeps none, but costs its time
-in Python.
+A graph of elementwise operations keeps temporaries of the array's size. One function keeps none, but its Python calls
+take time. Therefore small arrays use the graph.
 """
 
 import functools
@@ -17,7 +17,7 @@ from l1_any._typing import Array
 from . import blocks, plan
 
 FUNCTION = 1 << 18
-"""Elements from which a function is faster than a graph of library operations."""
+"""The number of elements from which one function is faster than a graph of library operations."""
 
 
 def tied(

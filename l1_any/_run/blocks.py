@@ -11,13 +11,13 @@ from l1_any._typing import Array, DType
 Arrays = tuple[Array | None, ...]
 
 READ = {"float32": 1 << 20, "float64": 1 << 19}
-"""Elements of a block to sum, by the dtype of the result: few calls, whose temporaries take a few MiB."""
+"""Elements of a block to sum, by the dtype of the result: few calls, with temporaries of a few MiB."""
 
 WRITTEN = 1 << 18
-"""Elements of a block to write, which has more temporaries."""
+"""Elements of a block of an elementwise result. These formulas have more temporaries."""
 
 SIGNS = 1 << 20
-"""Elements of a block of signs, whose temporaries are few."""
+"""Elements of a block of signs. Their formula has few temporaries."""
 
 
 def reduce(
@@ -29,7 +29,7 @@ def reduce(
     ops: ArrayOps,
     block: int,
 ) -> Any:
-    """Sum along some axes what a formula sums in each block: one array, or a tuple of several."""
+    """Add up the sums of a formula over the blocks, along some axes: one array, or a tuple of several."""
     on_block = functools.partial(formula, axes=axes, keepdims=True, ops=ops)
     totals = _fold(on_block, _aligned(arrays, ops), axes, ops, block=block)
     if keepdims:
@@ -49,7 +49,7 @@ def elementwise(
     dtype: DType | None,
     block: int,
 ) -> Array:
-    """Write what a formula gives for each block, none of which is cut along the axes in ``whole``."""
+    """Return the result of a formula, computed block by block. Blocks are not cut along the axes in ``whole``."""
     out = ops.empty_like(arrays[0], dtype)
 
     def write(out: Array, *arrays: Array | None) -> None:
@@ -60,7 +60,7 @@ def elementwise(
 
 
 def largest(formula: Callable[..., Array], arrays: Arrays, *, ops: ArrayOps, block: int) -> Array:
-    """Return the largest of what a formula gives for each block; NaN if there is one."""
+    """Return the largest result of a formula over the blocks, or NaN if one of them is NaN."""
     found: list[Array] = []
 
     def collect(*arrays: Array | None) -> None:
@@ -76,7 +76,7 @@ def _shape(arrays: Arrays) -> tuple[int, ...]:
 
 
 def _aligned(arrays: Arrays, ops: ArrayOps) -> Arrays:
-    """Give all arrays the dimensions of the first, of length 1 where they broadcast."""
+    """Give all arrays as many dimensions as the first; new dimensions have length 1."""
     n = len(_shape(arrays))
     return tuple(
         [a if a is None or a.ndim == n else ops.xp.reshape(a, (1,) * (n - a.ndim) + a.shape) for a in arrays]
@@ -92,7 +92,7 @@ def _fold(
     block: int,
     whole: tuple[int, ...] = (),
 ) -> Any:
-    """Halve along the outermost axis, down to blocks; add what comes back, or lay it side by side."""
+    """Halve the arrays along the outermost axis, down to blocks, and add or concatenate the results."""
     shape = _shape(arrays)
     size = math.prod(shape)
     axis = next((axis for axis, n in enumerate(shape) if n > 1 and axis not in whole), None)

@@ -1,4 +1,4 @@
-"""Lazy arrays made of chunks (Dask): formulas run on each chunk when the user computes, never before."""
+"""Lazy arrays made of chunks (Dask): formulas run on each chunk, and only when the user computes the result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,14 @@ Arrays = tuple[Array | None, ...]
 def reduce(
     formula: Callable[..., Array], arrays: Arrays, axes: tuple[int, ...], *, keepdims: bool, ops: ArrayOps
 ) -> Array:
-    """Sum what ``formula(*chunks, axes=, keepdims=True, ops=)`` gives for the chunks of arrays that broadcast."""
+    """Sum the results of ``formula(*chunks, axes=, keepdims=True, ops=)`` over the chunks of the arrays."""
     on_chunks = _on_chunks(formula, arrays, axes=axes, keepdims=True)
     sums = _one_of_each(on_chunks, arrays, axes, ops.accumulator)
     return sums.sum(axis=axes, keepdims=keepdims, split_every=4) if axes else sums
 
 
 def largest(formula: Callable[..., Array], arrays: Arrays, dtype: DType, *, ops: ArrayOps) -> Array:
-    """Return the largest of what ``formula(*chunks, ops=)`` gives, a 0-d array >= 0, for the chunks of x."""
+    """Return the largest result of ``formula(*chunks, ops=)``, a 0-d array >= 0, over the chunks of x."""
     del ops
     x = _first(arrays)
     every = tuple(range(x.ndim))
@@ -39,7 +39,7 @@ def largest(formula: Callable[..., Array], arrays: Arrays, dtype: DType, *, ops:
 def elementwise(
     formula: Callable[..., Array], arrays: Arrays, whole: tuple[int, ...], *, ops: ArrayOps
 ) -> Array:
-    """Return an array like the first from ``formula(*chunks, ops=)``; no chunk is cut along some axes."""
+    """Return the results of ``formula(*chunks, ops=)`` as one array. Axes in ``whole`` have one chunk."""
     x = merged(_first(arrays), whole)
     arrays = x, *arrays[1:]
     on_chunks = _on_chunks(formula, arrays)
@@ -51,17 +51,17 @@ def elementwise(
 
 
 def is_cut(x: Array, axes: tuple[int, ...]) -> bool:
-    """Whether x has more than one chunk along some axis of these."""
+    """Whether x has more than one chunk along one of the axes."""
     return any(len(x.chunks[axis]) > 1 for axis in axes)
 
 
 def may_be_empty(x: Array) -> bool:
-    """Whether some chunk is known to be empty, or not known to hold something."""
+    """Whether a chunk of x is empty or may be empty, because its length is unknown."""
     return not all(n > 0 for lengths in x.chunks for n in lengths)
 
 
 def merged(x: Array, axes: tuple[int, ...]) -> Array:
-    """Return x with one chunk along each of some axes."""
+    """Return x with only one chunk along each of the axes."""
     return x.rechunk(dict.fromkeys(axes, -1)) if is_cut(x, axes) else x
 
 
@@ -72,7 +72,7 @@ def _first(arrays: Arrays) -> Array:
 def _one_of_each(
     on_chunks: Callable[..., Array], arrays: Arrays, axes: tuple[int, ...], dtype: DType
 ) -> Array:
-    """Run a function that leaves length 1 along some axes of each chunk."""
+    """Run a function that reduces the axes of each chunk to length 1."""
     x = _first(arrays)
     lengths = tuple((1,) * len(c) if axis in axes else c for axis, c in enumerate(x.chunks))
     ops = known(x)
@@ -81,15 +81,15 @@ def _one_of_each(
 
 
 def _present(arrays: Arrays) -> list[Array]:
-    """Return the arrays that are not None, in chunks of the first."""
+    """Return the arrays that are not None, with the chunks of the first."""
     x = _first(arrays)
     return [x, *(_in_chunks_of(x, a) for a in arrays[1:] if a is not None)]
 
 
 def _on_chunks(formula: Callable[..., Array], arrays: Arrays, **options: Any) -> Callable[..., Array]:
-    """Return the formula for the chunks of those arrays that are not None.
+    """Return the formula as a function of the chunks of the arrays that are not None.
 
-    It holds no array: Dask names a task by its function, and would pickle the data for that name.
+    The function holds no array: Dask hashes a function to name its task, and would pickle the data of the array.
     """
     absent = [a is None for a in arrays]
 
@@ -103,7 +103,7 @@ def _on_chunks(formula: Callable[..., Array], arrays: Arrays, **options: Any) ->
 
 
 def _in_chunks_of(x: Array, a: Array) -> Array:
-    """Return a with x's chunks, which `map_chunks` takes for granted; what is unknown is left as it is."""
+    """Return a with the chunks of x, which `map_chunks` needs. Axes of unknown length are not changed."""
     first = x.ndim - a.ndim
-    alike = [i for i, n in enumerate(a.shape) if n == x.shape[first + i]]  # no length that is unknown
+    alike = [i for i, n in enumerate(a.shape) if n == x.shape[first + i]]  # an unknown length is NaN
     return a.rechunk({i: x.chunks[first + i] for i in alike})

@@ -1,4 +1,4 @@
-"""The operators on each array of a pytree."""
+"""The operators, applied to each array of a pytree."""
 
 import functools
 import math
@@ -74,7 +74,7 @@ def subdiff_distance(leaves: Sequence[Leaf], gradients: Sequence[Array], strengt
 
 
 def strength_max(leaves: Sequence[Leaf]) -> Array:
-    """Largest |g|/w of all leaves."""
+    """Largest |g|/w over all leaves."""
     largest = [
         leaf.ops.compiled(_strength_max, "ops")(leaf.x, leaf.weights, leaf.factor, ops=leaf.ops)
         for leaf in leaves
@@ -90,7 +90,7 @@ def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonn
         leaves = [leaf._replace(factor=None) for leaf in leaves]
         if factor:
             radius = radius / factor
-        else:  # a weight of 0 bounds nothing, and changes nothing
+        else:  # with weights of 0 every x is inside the ball
             leaves = [
                 leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x)) for leaf in leaves
             ]
@@ -102,7 +102,7 @@ def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonn
 
 
 def prox_max(leaves: Sequence[Leaf], step: Threshold, *, axis: int | None) -> list[Array]:
-    """Proximal operator of the largest magnitude: along an axis of one array, or of all arrays."""
+    """Proximal operator of the largest magnitude: along an axis of one leaf, or of all leaves as one vector."""
     whole = leaves[0] if axis is not None else _joined(leaves)
     run = whole.ops.compiled(_prox_max, "axis", "ops")
     p = run(whole.x, step, axis=0 if axis is None else axis, ops=whole.ops)
@@ -110,10 +110,10 @@ def prox_max(leaves: Sequence[Leaf], step: Threshold, *, axis: int | None) -> li
 
 
 def times_factor(step: Threshold, factor: float | None, ops: ArrayOps) -> Threshold:
-    """Multiply a step by the number among the weights: in Python's floats, before JAX compiles it."""
+    """Multiply a step by a weight that is a number, in Python floats, before JAX compiles the operator."""
     if factor is not None:
         step = step * factor
-    if isinstance(step, float):  # it may be infinite in its dtype
+    if isinstance(step, float):  # a large Python float would be infinite in float32
         step = min(step, _LARGEST[ops.result_name])
     return step
 
@@ -121,7 +121,7 @@ def times_factor(step: Threshold, factor: float | None, ops: ArrayOps) -> Thresh
 def with_step(
     formula: Callable[..., Array], step: Threshold
 ) -> tuple[Callable[..., Array], tuple[Array, ...]]:
-    """Return a formula whose last argument is a number already, or the array to pass for it."""
+    """Return a formula with the step bound if it is a number, and otherwise the step as an argument to pass."""
     if not isinstance(step, float):
         return formula, (step,)
 
@@ -149,7 +149,7 @@ def along(
     axes: tuple[int, ...],
     ops: ArrayOps,
 ) -> Array:
-    """Run a formula with a step on arrays that are not cut along some axes; what is empty stays."""
+    """Apply a formula with a step to arrays that are not cut along the axes. Empty arrays are returned unchanged."""
     x: Array = arrays[0]
     if extent(x, axes) == 0:
         return x
@@ -239,7 +239,7 @@ def _joined(leaves: Sequence[Leaf]) -> Leaf:
 
 
 def _of_dtype(leaves: Sequence[Leaf], dtype: DType) -> ArrayOps:
-    """Return the operations for all arrays as one of a dtype, in the state that is furthest from plain."""
+    """Return the operations for the vector of all leaves, in the state furthest from plain."""
     state = leaves[0].ops.state
     for leaf in leaves:
         if leaf.ops.state.value > state.value:
@@ -247,7 +247,7 @@ def _of_dtype(leaves: Sequence[Leaf], dtype: DType) -> ArrayOps:
     for leaf in leaves:
         if leaf.ops.dtype == dtype:
             return leaf.ops.in_state(state)
-    first = leaves[0]  # such as complex64 beside float64
+    first = leaves[0]  # no leaf has this dtype, as for complex64 and float64
     ops = known(first.ops.cast(first.x, dtype))
     return ops.sibling(state, first.ops.accumulator_name, first.ops.place)
 

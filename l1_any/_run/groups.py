@@ -1,4 +1,4 @@
-"""The operators on groups of each array of a pytree."""
+"""The operators on groups, applied to each array of a pytree."""
 
 import functools
 import operator
@@ -16,7 +16,7 @@ from . import chunks, mean, plan
 from .elementwise import along, with_step
 
 Groups = Sequence[tuple[int, ...]]
-"""For each array the axes along which its groups lie."""
+"""For each array, the axes along which its groups extend."""
 
 
 def prox_group(leaves: Sequence[Leaf], steps: Sequence[Threshold], axes: Groups) -> list[Array]:
@@ -30,7 +30,7 @@ def prox_group(leaves: Sequence[Leaf], steps: Sequence[Threshold], axes: Groups)
 def group_value(
     leaves: Sequence[Leaf], weights: Sequence[Threshold | None], axes: Groups, *, is_mean: bool
 ) -> Array:
-    """Σ w·‖x‖₂ over the groups of all arrays, over their number for a mean."""
+    """Σ w·‖x‖₂ over the groups of all arrays, divided by the number of groups for a mean."""
     totals = [
         leaf.ops.compiled(_group_total, "axes", "ops")(leaf.x, w, axes=a, ops=leaf.ops)
         for leaf, w, a in zip(leaves, weights, axes, strict=True)
@@ -46,7 +46,7 @@ def group_value(
 def group_subgradient(
     leaves: Sequence[Leaf], weights: Sequence[Threshold | None], axes: Groups, *, is_mean: bool
 ) -> list[Array]:
-    """w·x/‖x‖₂ of each group of each array, over the number of groups for a mean."""
+    """w·x/‖x‖₂ of each group of each array, divided by the number of groups for a mean."""
     out = []
     n = mean.divisor(_count(leaves, axes), ops=leaves[0].ops) if is_mean else 1.0
     for leaf, w, a in zip(leaves, weights, axes, strict=True):
@@ -78,7 +78,7 @@ def _on_groups(
 
 
 def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
-    """Count the groups: a number where no lazy shape hides it."""
+    """Count the groups: a number, or an array if a lazy shape is unknown."""
     counts: list[Array | float] = []
     for leaf, own in zip(leaves, axes, strict=True):
         x = leaf.x
@@ -103,7 +103,7 @@ def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], 
 
 
 def _by_formula(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> bool:
-    """Whether to leave it to the library where groups lie: to Dask if they lie in many chunks, none of them empty."""
+    """Whether to apply the formula to the whole array: for Dask only if groups span chunks and no chunk is empty."""
     if not ops.is_chunked:
         return True
     return chunks.is_cut(x, axes) and (extent(x, axes) is None or not chunks.may_be_empty(x))

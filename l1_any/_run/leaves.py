@@ -1,4 +1,4 @@
-"""What the reductions of leaves have in common."""
+"""Functions that the reductions of leaves share."""
 
 import functools
 import operator
@@ -30,14 +30,14 @@ def beside(leaf: Leaf, n: Array | float | None) -> Leaf:
 
 
 def on_leaf(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any) -> Any:
-    """Call a function of a leaf, compiled where the library compiles."""
+    """Call a function of a leaf, compiled if the library compiles functions."""
     if leaf.ops.compiles:
         function = leaf.ops.compiled(function, "ops", *static)
     return function(*leaf, *args, **static)
 
 
 def summed(totals: Sequence[Array]) -> Array:
-    """Add up what the leaves give."""
+    """Add up the results of the leaves."""
     return totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
 
 

@@ -1,4 +1,4 @@
-"""n, the number of selected elements, and what is divided by it."""
+"""The number n of selected elements, and division by n."""
 
 import functools
 import operator
@@ -15,9 +15,9 @@ SUM_OF_ONES = functools.partial(sums.total_of, penalty.ones)
 
 
 def count(leaves: Sequence[Leaf], axes: Axes) -> Array | float:
-    """n: a number where no mask and no lazy shape hides it, else an array with the reduced axes kept.
+    """n: a float, or an array with the reduced axes kept if there is a mask or an unknown shape.
 
-    A float, which JAX takes also beyond the integers of 32 bits.
+    The number is a float because JAX without x64 rejects ints of more than 32 bits.
     """
     counts: list[Array | float] = []
     for leaf in leaves:
@@ -37,21 +37,21 @@ def count(leaves: Sequence[Leaf], axes: Axes) -> Array | float:
 
 
 def divided(total: Array, n: Array | float, axes: Axes, *, ops: ArrayOps) -> Array:
-    """Return the mean; NaN of nothing, with a gradient of 0 where a mask selects it."""
+    """Return the mean, or NaN for n = 0. If a mask selects nothing, the gradient is 0."""
     if isinstance(n, float):
-        return total / n if n else total * float("nan")  # which warns of nothing
+        return total / n if n else total * float("nan")  # NumPy would warn of 0/0
     n = ops.xp.squeeze(n, axis=axes) if n.ndim > total.ndim else n
     nan = ops.full((), float("nan"), total.dtype, total)
     return ops.where(n > 0, total / divisor(n, ops=ops), nan)
 
 
 def divisor(n: Array | float, *, ops: ArrayOps) -> Array | float:
-    """Return n with 1 in the place of a 0 that only the mask knows: what is divided is 0 there."""
+    """Return n with 1 in place of 0: if a mask selects nothing, the dividend is 0, and so must be the quotient."""
     return n if isinstance(n, float) else ops.where(n > 0, n, ops.xp.ones_like(n))
 
 
 def named_axes(x: Array, axes: Axes) -> tuple[int, ...]:
-    """Return the axes one by one, where None stands for all of them."""
+    """Return the axes as a tuple; None means all axes."""
     return tuple(range(x.ndim)) if axes is None else axes
 
 

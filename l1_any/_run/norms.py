@@ -1,4 +1,4 @@
-"""L2 norms of derivatives and gradients, in closed form: no array of their size is made."""
+"""L2 norms of derivatives and gradients, in closed form, without an array of their size."""
 
 import functools
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .leaves import constant, on_leaf, summed, widest
 
 
 def subgradient_norm(leaves: Sequence[Leaf], *, is_mean: bool) -> Array:
-    """√Σ (m·w)² over x ≠ 0, over n for a mean."""
+    """√Σ (m·w)² over x ≠ 0, divided by n for a mean."""
     return norm(leaves, is_mean=is_mean, squares=formulas.squared_signs)
 
 
@@ -25,7 +25,7 @@ def norm(
     squares: sums.Terms = formulas.squares,
     penalty: Penalty = MAGNITUDE,
 ) -> Array:
-    """√Σ (m·w·x)², over n for a mean; or of other squares, by a formula that also takes the penalty."""
+    """√Σ (m·w·x)², or √Σ ``squares(..., penalty)``; divided by n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
     if len(leaves) == 1:
         return on_leaf(_norm, leaves[0], penalty, squares=squares, is_mean=is_mean)
@@ -75,6 +75,6 @@ def _total_of(
 def _root(total: Array, n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
     ops = widest(leaves)
     length = ops.xp.sqrt(total)
-    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
+    if n is not None:  # if a mask selects nothing, gradient and norm are 0
         length = length / mean.divisor(n, ops=ops)
     return ops.finished(length)

@@ -1,7 +1,8 @@
-"""The one decision: whether a formula runs whole, by blocks, by chunks, or gives way to a fused kernel.
+"""Decides how to apply a formula: to the whole array, by blocks, by chunks, or by a fused kernel.
 
-Plain arrays in the CPU's memory that are larger than a block run by blocks, with no temporary of their size. Lazy
-arrays run chunk by chunk, when the user computes. All others run whole: a compiler or a GPU does the rest.
+Plain arrays in the CPU's memory that are larger than a block are processed by blocks, without a temporary of their
+size. Lazy arrays are processed by chunks, when the user computes the result. For all other arrays the formula is
+applied to the whole array.
 """
 
 import math
@@ -16,21 +17,21 @@ from l1_any._typing import Array, DType
 from . import blocks, chunks
 
 Arrays = tuple[Array | None, ...]
-"""An array, and others or None that broadcast to it."""
+"""An array, and arrays that broadcast to it, or None."""
 
 Formula = Callable[..., Any]
 
 
 def is_by_blocks(ops: ArrayOps, x: Array, block: int) -> bool:
-    """Whether a formula runs on blocks of x of so many elements at most.
+    """Whether to apply a formula to blocks of x, with at most `block` elements each.
 
-    No size is compared before the state: under a compiler it may be a symbol.
+    The state is checked first, because under a compiler the size may be a symbol.
     """
     return ops.state is State.PLAIN and ops.place == "cpu" and math.prod(x.shape) > block
 
 
 def kernel(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
-    """Return the fused kernel of a formula for plain arrays, or None."""
+    """Return the fused kernel of a formula, or None if there is none or the arrays are not plain."""
     return table.find(operation, ops) if ops.state is State.PLAIN else None
 
 
@@ -42,9 +43,9 @@ def reduce(
     ops: ArrayOps,
     operation: str = "",
 ) -> Any:
-    """Return the sums along some axes that ``formula(*arrays, axes=, keepdims=, ops=)`` takes: one, or a tuple.
+    """Return ``formula(*arrays, axes=, keepdims=, ops=)``, a sum along some axes or a tuple of sums.
 
-    ``operation`` names the formula in the table of kernels.
+    ``operation`` is the name of the formula in the table of kernels.
     """
     if ops.state is State.PLAIN:
         if axes and (operation, ops.library, ops.place) in table.PLACES:
@@ -71,21 +72,21 @@ def elementwise(
     dtype: DType | None = None,
     block: int = 0,
 ) -> Array:
-    """Return what ``formula(*arrays, ops=)`` gives: an array like the first, but for its dtype.
+    """Return ``formula(*arrays, ops=)``, an array with the shape of the first, and its dtype or ``dtype``.
 
-    No block is cut along the axes in ``whole``, where the formula is not elementwise.
+    Along the axes in ``whole`` the formula need not be elementwise: blocks are not cut along them.
     """
     block = block or blocks.WRITTEN
     if is_by_blocks(ops, arrays[0], block):
         return blocks.elementwise(formula, arrays, ops=ops, whole=whole, dtype=dtype, block=block)
     out = formula(*arrays, ops=ops)
-    if dtype is None and out.dtype != ops.dtype:  # NumPy's operations forget the byte order
+    if dtype is None and out.dtype != ops.dtype:  # NumPy's operations return native byte order
         out = ops.cast(out, ops.dtype)
     return ops.as_array(out) if ops.has_scalars else out
 
 
 def along(formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: ArrayOps) -> Array:
-    """Return what `elementwise` gives, for a formula that needs some axes whole, also of chunks."""
+    """As `elementwise`, for a formula that needs some axes uncut; Dask's chunks are merged along them."""
     if ops.state is not State.LAZY:
         return elementwise(formula, *arrays, ops=ops, whole=axes)
 
@@ -96,7 +97,7 @@ def along(formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: A
 
 
 def largest(formula: Formula, *arrays: Array | None, dtype: DType, ops: ArrayOps) -> Array:
-    """Return the largest, 0-d and >= 0, of what ``formula(*arrays, ops=)`` gives; NaN if there is one."""
+    """Return the largest result of ``formula(*arrays, ops=)``, 0-d and >= 0, or NaN if one result is NaN."""
     block = blocks.READ["float32"]
     if is_by_blocks(ops, arrays[0], block):
         return blocks.largest(formula, arrays, ops=ops, block=block)

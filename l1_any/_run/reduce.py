@@ -1,7 +1,7 @@
-"""The penalty of a pytree of arrays: one sum, one n, rounded once.
+"""The penalty of a pytree of arrays: one sum and one n, rounded once.
 
-The functions of one leaf take its fields, in the order of `Leaf`, since JAX compiles them: the operations are static,
-arrays and numbers are traced.
+A function of one leaf has the leaf's fields as arguments, in the order of `Leaf`, because JAX compiles it: the
+operations are static arguments, and arrays and numbers are traced.
 """
 
 import functools
@@ -20,19 +20,19 @@ from .leaves import beside, constant, on_leaf, summed, widest
 
 
 class Reductions(NamedTuple):
-    """All of every leaf, reduced in both ways; the mean of nothing is NaN."""
+    """Sums and means over all elements of all leaves. The mean over no elements is NaN."""
 
     total: Array
     mean: Array
     raw: Array
-    """Σ m·w·|x|, a constant."""
+    """Σ m·w·|x|, a constant of automatic differentiation."""
     raw_mean: Array
 
 
 def value(
     leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool, penalty: Penalty = MAGNITUDE
 ) -> Array:
-    """Σ m·w·h(x), over n for a mean; ``axes=None`` for all of every leaf."""
+    """Σ m·w·h(x), divided by n for a mean. ``axes=None`` means all elements of all leaves."""
     if len(leaves) > 1:
         totals = []
         for leaf in leaves:
@@ -51,7 +51,7 @@ def value(
 
 
 def reductions(leaves: Sequence[Leaf], *, penalty: Penalty = MAGNITUDE) -> Reductions:
-    """Σ m·w·h(x) and Σ m·w·|x|, and their means, from one reading of arrays that hold their data."""
+    """Σ m·w·h(x) and Σ m·w·|x|, and their means, from one read of plain or recorded arrays."""
     totals = [on_leaf(_totals, leaf, penalty) for leaf in leaves]
     n = mean.count(leaves, None)
     ops = leaves[0].ops
@@ -67,18 +67,17 @@ def reductions(leaves: Sequence[Leaf], *, penalty: Penalty = MAGNITUDE) -> Reduc
 def subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, is_mean: bool, penalty: Penalty = MAGNITUDE
 ) -> list[Array]:
-    """m·w·h'(x) of each leaf, over n for a mean."""
+    """m·w·h'(x) of each leaf, divided by n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
-    n = (
-        mean.count(leaves, axes) if is_mean else None
-    )  # no constant for XLA, which would multiply by its reciprocal
+    # n is an argument, because XLA would multiply by the reciprocal of a constant.
+    n = mean.count(leaves, axes) if is_mean else None
     return [on_leaf(signs.derivative, beside(leaf, n), n, penalty) for leaf in leaves]
 
 
 def value_and_subgradient(
     leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool
 ) -> tuple[Array, list[Array]]:
-    """Both of them, from one reading of plain arrays."""
+    """Value and subgradient, from one read of plain arrays."""
     n = mean.count(leaves, axes) if is_mean else None
     if len(leaves) == 1:
         (leaf,) = leaves
@@ -154,7 +153,7 @@ def _totals(
     factor: float | None,
     penalty: Penalty,
 ) -> tuple[Array, ...]:
-    """Σ m·w·h(x), and as a constant Σ m·w·|x| where that is another sum; from one reading of plain arrays."""
+    """Σ m·w·h(x), and the constant Σ m·w·|x| if it is a different sum; plain arrays are read once."""
     summands = penalty.summands
     if len(summands) == 1:
         return (_total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False),)
@@ -177,10 +176,10 @@ def _totals(
 def _tied_sum(
     terms: sums.Terms, *arrays: Array | None, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
 ) -> Array:
-    """Return a sum of traced arrays, whose derivative is the one of the plain sum."""
+    """Return a sum of traced arrays with the derivative of the library's own sum."""
 
     def value(*arrays: Array | None) -> Array:
-        # No derivative is taken of this sum, so that its terms need not be differentiable.
+        # This sum is never differentiated, so its terms need not be differentiable.
         plain = ops.in_state(State.PLAIN)
         return sums.total_of(terms, *arrays, axes=axes, keepdims=keepdims, ops=plain)
 
@@ -234,6 +233,6 @@ def _with_mean(totals: Sequence[Array], n: Array | float, leaves: Sequence[Leaf]
 
 
 def _finished(totals: Sequence[Array], n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
-    """Add up what the leaves give, over n for a mean, rounded once."""
+    """Add up the results of the leaves, divide by n for a mean, and round once."""
     ops, total = widest(leaves), summed(totals)
     return ops.finished(total if n is None else mean.divided(total, n, None, ops=ops))

@@ -1,4 +1,4 @@
-"""The derivative of the penalty, written by blocks where arrays are plain and large."""
+"""The derivative of the penalty, computed by blocks for large plain arrays."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def derivative(
     n: Array | float | None,
     penalty: Penalty,
 ) -> Array:
-    """m·w·h'(x), over n; a constant of automatic differentiation."""
+    """m·w·h'(x), divided by n if n is given; a constant of automatic differentiation."""
     if n is not None:
         n = mean.divisor(n, ops=ops)
     if n is not None and not isinstance(n, float):
@@ -40,7 +40,7 @@ def derivative(
 
 
 def are_written_with_the_sum(x: Array, ops: ArrayOps) -> bool:
-    """Whether one reading gives both: blocks stay in the cache for the second formula."""
+    """Whether both are computed block by block: a block stays in the cache for the second formula."""
     return plan.is_by_blocks(ops, x, blocks.WRITTEN)
 
 
@@ -55,7 +55,7 @@ def with_sum(
     axes: tuple[int, ...],
     keepdims: bool,
 ) -> tuple[Array, Array]:
-    """Σ m·w·|x|, without the factor, and m·w·s·factor/n."""
+    """Σ m·w·|x|, not multiplied by the factor, and m·w·s·factor/n."""
     divisor = None if n is None else mean.divisor(n, ops=ops)
     number = divisor if divisor is None or isinstance(divisor, float) else None
     s = ops.empty_like(x)

@@ -96,7 +96,7 @@ def _read_npz(path: Path, key: str | None) -> npt.NDArray[Any]:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         name = _chosen(archive.files, key, path)
         array: npt.NDArray[Any] = archive[name]
-    if not isinstance(array, np.ndarray):  # numpy.load returns bytes for a member that is no .npy file
+    if not isinstance(array, np.ndarray):  # numpy.load returns bytes for a member that is not a .npy file
         raise CommandError(f"{name!r} in {str(path)!r} is no array.")
     return array
 
@@ -125,7 +125,7 @@ def _read_torch(path: Path, key: str | None) -> npt.NDArray[Any]:
         raise CommandError(f'reading {path.suffix} needs PyTorch: pip install "l1_any[torch]"')
     torch = importlib.import_module("torch")
     try:
-        # files from before PyTorch 1.6 are no zip archives and cannot be memory-mapped
+        # PyTorch before 1.6 wrote files that are not zip archives; these cannot be memory-mapped
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise CommandError(f"cannot read {str(path)!r}: it holds more than plain tensors.") from error

@@ -41,9 +41,9 @@ class Library:
     copies
         Whether `asarray` takes memory of the data's size on the host.
     lazy
-        Whether it works on a part of the data at a time, and so needs no temporaries of the data's size.
+        Whether it processes a part of the data at a time, so that it needs no temporaries of the data's size.
     module
-        What is imported for the functions, if not the backend's namespace.
+        The module to import for the functions, if it is not the backend's namespace.
     """
 
     backend: Backend
@@ -58,7 +58,7 @@ class Library:
 
     @property
     def name(self) -> str:
-        """What users call it: the name of its package on PyPI."""
+        """The name of its package on PyPI."""
         return self.backend.package.replace("_", "-")
 
     @property
@@ -112,7 +112,7 @@ def _torch_devices(torch: ModuleType) -> dict[str, Any]:
 
 def _torch_asarray(torch: ModuleType, x: npt.NDArray[Any], device: Device) -> Array:
     with warnings.catch_warnings():
-        # an array mapped from a file is read-only, a tensor cannot be; nothing here writes to the tensor
+        # an array mapped from a file is read-only, but a tensor cannot be; nothing here writes to the tensor
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         if x.dtype.name == "bfloat16":
             return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)

@@ -54,7 +54,8 @@ class Result:
     The numbers that a library computed.
 
     Distances are in units of the last place of the value that is exactly rounded to `dtype`; `ulps_allowed` is
-    the most that the contract permits. There is no mean of nothing, and no automatic differentiation in some libraries.
+    the most that the contract permits. A field is None where there is no result: the mean of an empty array, or the
+    derivative in a library without automatic differentiation.
     """
 
     dtype: str
@@ -165,7 +166,7 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
     zero = xp.zeros((1,), dtype=data.dtype, device=device(data))
     dtype = exact.dtype
     summed_wider = dtype == np.float32 and known(data).accumulator_of(data) == "float64"
-    # CuPy's first call takes seconds, because it compiles kernels
+    # CuPy's first call compiles kernels, which takes seconds
     place.number(penalty.value(zero, reduce=reduce))
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))
     truth = exact.rounded(reduce)

@@ -10,7 +10,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> float:
-    """Return the bytes of memory that are free or hold file caches; inf if the system does not tell."""
+    """Return the bytes of memory that are free or hold file caches, or inf if the system does not report them."""
     return min(_of_machine(), _of_container())
 
 
@@ -41,6 +41,6 @@ def _of_container() -> float:
         limit = int((_CGROUP / "memory.max").read_text())
         used = int((_CGROUP / "memory.current").read_text())
         kinds = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):  # no version 2 cgroup, or its limit is "max"
+    except (OSError, ValueError):  # not in a version 2 cgroup, or its limit is "max"
         return math.inf
     return limit - used + int(kinds.get("active_file", 0)) + int(kinds.get("inactive_file", 0))

@@ -1,6 +1,6 @@
 """The proximal step inside a training loop: `ProximalL1` for torch, `proximal_l1` for optax.
 
-Each needs its own library, which is imported when the name is first asked for.
+Each needs its own library, which is imported when the name is first used.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Which parameters are left without L1: by pattern of their names, or by a function."""
+"""Excludes parameters from L1: by patterns of their names, or by a function."""
 
 import fnmatch
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ Exclusion = str | Sequence[str] | Callable[[str | None, torch.Tensor], bool]
 
 
 def is_excluded(exclude: Exclusion | None, name: str | None, p: torch.Tensor, where: str) -> bool:
-    """Whether to leave a parameter out; its name is None where the optimizer knows none."""
+    """Whether a parameter is excluded. Its name is None if the optimizer knows no names."""
     if exclude is None:
         return False
     if callable(exclude):
@@ -20,7 +20,7 @@ def is_excluded(exclude: Exclusion | None, name: str | None, p: torch.Tensor, wh
 
 
 def check_patterns(exclude: Exclusion | None, names: Sequence[str]) -> None:
-    """Refuse a pattern that fits none of the names."""
+    """Raise an error for a pattern that matches none of the names."""
     for pattern in () if exclude is None or callable(exclude) else _patterns(exclude):
         if not names:
             raise _without_names("`inner_optimizer`")

@@ -1,4 +1,4 @@
-"""The axes of groups: what is asked of them, in words that name them."""
+"""Checks of the axes of groups. Their errors name the axes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from l1_any._typing import Axis
 
 
 def as_ints(axis: Any) -> Axis:
-    """Return an axis, several or None in Python's own integers."""
+    """Return an axis, several axes or None as Python ints."""
     if axis is None:
         return None
     axes = numbers(axis, "group_axis")
@@ -18,7 +18,7 @@ def as_ints(axis: Any) -> Axis:
 
 
 def check_axes(axis: Axis, shape: Sequence[int], which: str, remedy: str) -> None:
-    """Refuse axes that a parameter does not have, or that are named twice."""
+    """Raise an error for axes that a parameter does not have, or that are named twice."""
     if axis is None:
         return
     axes = numbers(axis, "group_axis")

@@ -1,7 +1,7 @@
-"""The parameter groups of a torch optimizer, which others may add, remove, reorder or replace at any time.
+"""The parameter groups of a torch optimizer. Other code may add, remove, reorder or replace them at any time.
 
-A group is known again by its dictionary, or else by one of its parameters: `Optimizer.load_state_dict` makes
-new dictionaries of the same parameters. What is not known is admitted with the defaults.
+A group is recognized by its dictionary, or else by one of its parameters, because `Optimizer.load_state_dict` makes
+new dictionaries with the same parameters. A group that is not recognized is admitted with the defaults.
 """
 
 import operator
@@ -25,7 +25,7 @@ _KEYS = ("strength", "strength_step", "group_axis")
 
 @dataclass(eq=False)
 class AdmittedGroup:
-    """A parameter group, and what was found in it when it was last looked at."""
+    """A parameter group, and its content at the last check."""
 
     group: Group
     params: list[torch.Tensor]
@@ -34,7 +34,7 @@ class AdmittedGroup:
     schedule: Schedule | None
 
     def is_of(self, group: Group) -> bool:
-        """Whether this is the group, with nothing in it that must be looked at again."""
+        """Whether this is the group, and nothing in it must be checked again."""
         return (
             self.group is group
             and all(key in group for key in _KEYS)
@@ -52,7 +52,7 @@ class AdmittedGroup:
 def admitted(
     groups: Sequence[Group], known: list[AdmittedGroup], defaults: Group, exclude: Exclusion | None
 ) -> list[AdmittedGroup]:
-    """Return each of the groups as admitted, after giving it what it lacks; an error leaves all as they were."""
+    """Return the groups as admitted groups, with missing entries added. An error leaves all groups unchanged."""
     if len(groups) == len(known) and all(map(AdmittedGroup.is_of, known, groups)):
         return known
     by_id = {id(old.group): old for old in known}
@@ -60,7 +60,7 @@ def admitted(
     counts = (g["strength_step"] for g in (*groups, *(old.group for old in known)) if "strength_step" in g)
     defaults = defaults | {
         "strength_step": next(counts, 0)
-    }  # schedules of new groups start where the others are
+    }  # schedules of new groups start at the current step of the others
     found = []
     for index, group in enumerate(groups):
         if "lr" not in group:
@@ -83,9 +83,9 @@ def admitted(
 
 
 def _continued(group: Group, by_parameter: dict[torch.Tensor, AdmittedGroup]) -> AdmittedGroup | None:
-    """Return the known group that a new dictionary stands for, if there is one."""
+    """Return the known group that shares a parameter with a new dictionary, or None."""
     if "strength" in group and "strength_step" not in group:
-        return None  # its strength was given with it, and is no state of an earlier step
+        return None  # this strength was passed with the group, and is not the state of an earlier step
     return next((by_parameter[p] for p in group["params"] if p in by_parameter), None)
 
 
@@ -96,7 +96,7 @@ def _thresholded(
     by_parameter: dict[torch.Tensor, AdmittedGroup],
     exclude: Exclusion | None,
 ) -> set[torch.Tensor]:
-    """Return the parameters to threshold; `exclude` is asked of those that are new."""
+    """Return the parameters to threshold. `exclude` is called only for new parameters."""
     thresholded = set()
     for name, p in zip(_names(group, index, exclude), group["params"], strict=True):
         if p in by_parameter:

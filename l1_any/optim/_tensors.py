@@ -1,4 +1,4 @@
-"""Where the elements of a tensor are: in which memory, and in which process."""
+"""The memory and the process in which the elements of a tensor are."""
 
 import sys
 from typing import Any
@@ -7,10 +7,10 @@ import torch
 
 
 def memory_place(p: torch.Tensor) -> tuple[Any, ...]:
-    """Return a key that is equal for tensors that share all their memory, whatever their shapes and axes."""
+    """Return a key that is equal for tensors that share all of their memory, even with other shapes or axes."""
     dims = sorted((stride, n) for stride, n in zip(p.stride(), p.shape, strict=True) if n > 1)
     runs: list[tuple[int, int]] = []
-    for stride, n in dims:  # adjacent axes merge into one run
+    for stride, n in dims:  # contiguous axes merge into one
         if runs and runs[-1][0] * runs[-1][1] == stride:
             runs[-1] = (runs[-1][0], runs[-1][1] * n)
         else:
@@ -19,12 +19,12 @@ def memory_place(p: torch.Tensor) -> tuple[Any, ...]:
 
 
 def local_part(p: torch.Tensor) -> torch.Tensor:
-    """Return the shard of a DTensor that this process holds; any other tensor as it is."""
+    """Return this process's shard of a DTensor, and any other tensor unchanged."""
     return p.to_local() if _is_distributed(p) else p
 
 
 def whole(p: torch.Tensor) -> torch.Tensor:
-    """Return a DTensor gathered from all processes; any other tensor as it is."""
+    """Return a DTensor gathered from all processes, and any other tensor unchanged."""
     return p.full_tensor() if _is_distributed(p) else p
 
 

@@ -19,7 +19,7 @@ Schedule = Callable[[Array], Array | float]
 
 
 class ProximalL1State(NamedTuple):
-    """What `proximal_l1` remembers: the number of steps taken, for its schedules."""
+    """The state of `proximal_l1`: the number of steps taken, for its schedules."""
 
     count: Array
 
@@ -65,8 +65,8 @@ def proximal_l1(
 
     Notes
     -----
-    The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`
-    whatever scales the gradient. With plain SGD the fixed point minimises the loss plus
+    The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`,
+    even if the optimizer scales the gradient. With plain SGD the fixed point minimises the loss plus
     :math:`\lambda\lVert p\rVert_1`. Momentum :math:`\beta` multiplies a steady gradient by
     :math:`1/(1-\beta)`, so the fixed point minimises the loss plus
     :math:`(1-\beta)\lambda\lVert p\rVert_1`. With Adam the fixed point minimises no such sum, just as the fixed
@@ -125,7 +125,7 @@ def _schedule(value: float | Array | Schedule, name: str) -> Schedule:
 
 
 def _checked(value: Any, name: str) -> float | Array:
-    """Return a number that has been checked, or a 0-d array, whose value cannot be."""
+    """Return a checked number, or a 0-d array, of which the value is not checked."""
     if not isinstance(value, jax.Array | np.ndarray):
         return number(value, name, "a number or a 0-d array")
     if value.shape:

@@ -60,8 +60,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
 
     Notes
     -----
-    The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`
-    whatever scales the gradient. With plain SGD the fixed point minimises the loss plus
+    The step is decoupled from the gradient, as AdamW's weight decay is: the threshold is :math:`\eta\lambda`,
+    even if the optimizer scales the gradient. With plain SGD the fixed point minimises the loss plus
     :math:`\lambda\lVert p\rVert_1`. Momentum :math:`\beta` multiplies a steady gradient by
     :math:`1/(1-\beta)`, so the fixed point minimises the loss plus
     :math:`(1-\beta)\lambda\lVert p\rVert_1`. With Adam the fixed point minimises no such sum, just as the fixed
@@ -77,8 +77,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     The class is a `torch.optim.Optimizer`, so schedulers, closures, hooks and ``torch.amp.GradScaler`` work with
     it; a step that the scaler skips has no threshold. ``state_dict`` is that of the inner optimizer, with
     strengths and steps in its groups, and each of the two optimizers loads what the other saved. Schedules
-    themselves are not saved. Groups and parameters that the inner optimizer adds, removes, reorders or replaces
-    are looked at before each step: new ones get the strength, axes and exclusion that are given here. Hooks for
+    themselves are not saved. Groups and parameters may be added, removed, reordered or replaced in the inner
+    optimizer: before each step, new ones get the strength, axes and exclusion that are given here. Hooks for
     all optimizers (`torch.optim.optimizer.register_optimizer_step_post_hook`) see both optimizers.
 
     Examples
@@ -172,12 +172,12 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
             A group's ``"strength"`` is not a finite number >= 0, or `ProximalL1` would refuse a group that was
             added to the inner optimizer directly. No step is taken then.
         """
-        # GradScaler calls an optimizer with `_step_supports_amp_scaling` even for a step to skip. This one never
-        # has it, whatever the inner one has, so that a skipped step has no threshold.
+        # GradScaler calls an optimizer that has `_step_supports_amp_scaling` even for a step that it skips. This
+        # class never has the attribute, even if the inner optimizer has it, so that a skipped step has no threshold.
         groups = self._groups()
         strengths = [
             group.strength(index) for index, group in enumerate(groups)
-        ]  # or an error before the step
+        ]  # an error must come before the step
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
             _threshold_all(groups, strengths)
@@ -254,7 +254,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         return [_share_of_zeros(group) for group in self._groups()]
 
     def _groups(self) -> list[AdmittedGroup]:
-        """Return the groups as they are now; those that came to the inner optimizer by itself are admitted."""
+        """Return the current groups; groups that were added to the inner optimizer directly are admitted."""
         self._admitted = admitted(self.param_groups, self._admitted, self._group_defaults, self._exclude)
         return self._admitted
 
@@ -278,7 +278,7 @@ def _threshold_all(groups: Sequence[AdmittedGroup], strengths: Sequence[float]) 
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
-    if isinstance(step, torch.Tensor):  # a learning rate may be one, also with one dimension and on the CPU
+    if isinstance(step, torch.Tensor):  # a learning rate can be one, even on another device
         step = step.reshape(()).to(p.device)
     if axis is None:
         local = local_part(p)

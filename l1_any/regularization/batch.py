@@ -1,4 +1,4 @@
-"""The batch that a regularizer sees: log-probabilities, and the fields of every example beside them."""
+"""The batch that a regularizer gets: log-probabilities and the fields of the examples."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Log-probabilities with the fields of their examples, each brought to their library and device once."""
+    """Log-probabilities and the fields of their examples, converted once to the library and device of the former."""
 
     def __init__(self, data: Any, logprobs: ArrayTree) -> None:
         if not (is_array(logprobs) or isinstance(logprobs, list | tuple)):
@@ -41,18 +41,18 @@ class Batch:
             Leaf(x, ops.at(around, x)) for x, ops in zip(self.arrays, kinds, strict=True)
         ]
         self.ops: ArrayOps = self.leaves[0].ops
-        for leaf in self.leaves:  # what is asked of all of them is answered by the one furthest from plain
+        for leaf in self.leaves:  # the operations for all arrays are those in the state furthest from plain
             if leaf.ops.state > self.ops.state:
                 self.ops = self.ops.in_state(leaf.ops.state)
         self.xp: Namespace = self.ops.xp
         self.constant_ops: ArrayOps = self.ops
-        """The operations for constants beside the log-probabilities, such as their gradients."""
+        """The operations for constants like the log-probabilities, such as their gradients."""
         if self.ops.state is State.RECORDED:
             self.constant_ops = self.ops.in_state(State.PLAIN)
         self._columns: dict[str, list[tuple[str, Array]]] = {}
 
     def field(self, key: str) -> ArrayTree:
-        """Return a field of every example, in whatever shapes it has there."""
+        """Return a field of every example, in its own shapes."""
         column = self._column(key)
         for name, array in column:
             ops = known(array)
@@ -77,7 +77,7 @@ class Batch:
         return [self.xp.stack([value for _, value in column])]
 
     def mask(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
-        """Return where an aligned field is not zero."""
+        """Return an aligned field as a mask that is true where the field is not zero."""
         values = self.aligned(key, arrays, single=single)
         return [v if (ops := known(v)).is_boolean else v != ops.zero(v) for v in values]
 
@@ -88,7 +88,7 @@ class Batch:
         return [v if known(v).is_floating else self.xp.astype(v, dtype) for v in values]
 
     def _is_whole(self, key: str) -> bool:
-        """Whether the field came as one array for all the examples."""
+        """Whether the field is one array for all examples."""
         fields = _fields(self.data)
         return fields is not None and self.treedef is LEAF and not _holds_arrays(fields[key])
 
@@ -107,11 +107,11 @@ class Batch:
             ) from error
         if exchange.is_convertible(value):
             return array
-        own = known(array)  # of a list of numbers, in which whole numbers are numbers like others
+        own = known(array)  # made of a list of Python numbers, which may be ints
         return array if own.is_floating or own.is_boolean else self.xp.astype(array, self.ops.result_dtype)
 
     def _values(self, key: str) -> list[tuple[str, Any]]:
-        """Return the field of each example, or the one for all of them, with names for errors."""
+        """Return the field of each example, or the one field of all examples, with names for errors."""
         fields = _fields(self.data)
         if fields is not None:
             name = f"`data[{key!r}]`"
@@ -161,7 +161,7 @@ class Batch:
 
 
 def _fields(example: Any) -> Mapping[str, Any] | None:
-    """Return the fields of an example or of a whole batch, if it has such."""
+    """Return the fields of an example or of a whole batch, or None if it has no fields."""
     inner = getattr(example, "loss_fn_inputs", example)
     return inner if isinstance(inner, Mapping) else None
 

@@ -1,4 +1,4 @@
-"""The call of one loss of a pipeline, with the gradient that it states or that automatic differentiation finds."""
+"""The call of one loss of a pipeline, with its own gradient or the gradient from automatic differentiation."""
 
 import time
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from .evaluation import Evaluation, Gradient, norm_of
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A loss to be called once.
+    """A loss that is called once.
 
-    A regularizer of ours evaluates the batch itself (`evaluate_batch`). Another loss gets data and
-    log-probabilities; its gradient is the one that it states (`subgradient`), else that of automatic
-    differentiation.
+    A regularizer of this package evaluates the batch itself (`evaluate_batch`). Any other loss gets data and
+    log-probabilities. Its gradient is the result of its own `subgradient`, or comes from automatic differentiation if
+    it has no such method.
     """
 
     loss: Any
@@ -80,7 +80,7 @@ class Call:
         ops = batch.ops
         if ops.differentiates != "by graph" or ops.is_symbolic:
             raise self._no_gradient(f"{ops.library_name} cannot differentiate a coroutine")
-        # The caller's gradient mode stays: a context of ours would reach what else the loop runs.
+        # The gradient mode is not changed here: other tasks on the event loop would run in it too.
         arrays = ops.graph_inputs(batch.arrays)
         value, metrics = self._checked(await compute(batch.data, self._logprobs(arrays)))
         return self._recorded(value, metrics, arrays, start)
@@ -161,5 +161,5 @@ class Call:
 
 
 def _no_time() -> float:
-    """Stand for the clock, which a compiler cannot trace."""
+    """Replace the clock under a compiler, which cannot trace the clock."""
     return 0.0

@@ -1,4 +1,4 @@
-"""Runs the calls of a pipeline: in turn, in threads beside it, or on an event loop."""
+"""Runs the calls of a pipeline: one after the other, in threads, or on an event loop."""
 
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -12,14 +12,15 @@ from .evaluation import Evaluation
 
 
 def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
-    """Run all calls; those that were begun end before the first result or error is given."""
+    """Run all calls. All calls that were started end before this function returns or raises."""
     if ops.state is State.TRACED or not [call for call in calls if call.background]:
         return [call.run() for call in calls]
-    from concurrent.futures import ThreadPoolExecutor  # loads more than the package itself
+    from concurrent.futures import ThreadPoolExecutor  # slower to import than this package itself
 
     done: dict[int, Evaluation] = {}
     errors: list[Exception] = []
-    # All modes are noted before the first term begins: it may import a library, which is incomplete until then.
+    # The modes are read before the first term starts. A term may import a library, and a library that is being
+    # imported in another thread is incomplete.
     jobs = {i: carried(call.run) for i, call in enumerate(calls) if call.background}
     with ThreadPoolExecutor(thread_name_prefix="l1_any") as pool:
         futures = {i: pool.submit(job) for i, job in jobs.items()}
@@ -40,7 +41,7 @@ def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
 
 async def run_async(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     """Run all calls on the running event loop."""
-    import asyncio  # loads more than the package itself
+    import asyncio  # slower to import than this package itself
 
     background = ops.state is not State.TRACED
 
@@ -48,11 +49,11 @@ async def run_async(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
         if call.is_async:
             return call.run_async()
         if call.background and background:
-            # The modes are noted now: until the task begins, another one may change those of this thread.
+            # The modes are read now: before the task starts, another task may change the modes of this thread.
             return asyncio.to_thread(carried(call.run))
         return _in_turn(call)
 
-    # Those in turn come last: what waits elsewhere has begun by then.
+    # Calls that block the event loop come last. The other calls have started by then.
     order = sorted(calls, key=lambda call: not (call.is_async or call.background))
     tasks = {id(call): asyncio.ensure_future(started(call)) for call in order}
     found = await asyncio.gather(*(tasks[id(call)] for call in calls), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What one call of a loss gave: its value, its gradient with respect to the log-probabilities, and norms of that."""
+"""The result of one call of a loss: its value, its gradient with respect to the log-probabilities, and its norm."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from l1_any._typing import Array, Leaf
 from .batch import Batch
 
 Gradient = list[Array]
-"""An array for each array of the log-probabilities."""
+"""One array for each array of the log-probabilities."""
 
 
 class Evaluation(NamedTuple):
-    """What one call of a loss gave."""
+    """The result of one call of a loss."""
 
     value: Array
     metrics: dict[str, Any]
@@ -25,12 +25,12 @@ class Evaluation(NamedTuple):
 
 
 def norm_of(gradient: Gradient, ops: ArrayOps) -> Array:
-    """‖g‖₂ over all its arrays, which are constants."""
+    """‖g‖₂ over all arrays of a gradient, which must be constants."""
     return norms.norm(_leaves(gradient, ops), is_mean=False)
 
 
 def cosine(a: Any, b: Any, norm_a: Array, norm_b: Array, ops: ArrayOps) -> Array:
-    """Return ⟨a, b⟩ / (‖a‖‖b‖), NaN where one of them is zero."""
+    """Return ⟨a, b⟩ / (‖a‖‖b‖), or NaN if a or b is zero."""
     leaves = [Leaf(leaf.x, leaf.ops, None, y) for leaf, y in zip(_leaves(a, ops), b, strict=True)]
     dot = norms.dot(leaves)
     both = ops.cast(norm_a, ops.accumulator) * ops.cast(norm_b, ops.accumulator)
@@ -40,7 +40,7 @@ def cosine(a: Any, b: Any, norm_a: Array, norm_b: Array, ops: ArrayOps) -> Array
 
 
 def combined(gradients: Sequence[tuple[Array | float, Any]], batch: Batch) -> Gradient:
-    """Σ weight·gradient, in the precision of results and rounded once to that of the log-probabilities."""
+    """Σ weight·gradient, computed in the dtype of results and rounded once to that of the log-probabilities."""
     out = []
     for i, leaf in enumerate(batch.leaves):
         ops, total = leaf.ops, None

@@ -1,4 +1,4 @@
-"""Moves values between array libraries, and to Python."""
+"""Converts values between array libraries, and to Python floats."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,15 +12,15 @@ from l1_any._typing import Array
 
 
 def is_convertible(value: object) -> bool:
-    """Whether a value is an array, or an object that turns into one."""
+    """Whether a value is an array, or an object with a method that converts it to an array."""
     return is_array(value) or hasattr(value, "to_torch") or hasattr(value, "to_numpy")
 
 
 def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
-    """Return a value as an array of the library and device of another array, which ``ops`` belong to.
+    """Return a value as an array with the library and device of ``like``; ``ops`` are the operations for ``like``.
 
-    An array of the same library keeps its dtype. All else passes through NumPy; of that, what is floating
-    takes the result dtype of ``like``.
+    An array of the same library keeps its dtype. Any other value is converted through NumPy; if its dtype is
+    floating, it gets the result dtype of ``like``.
     """
     value = ops.converted(value)
     own = find(value)
@@ -43,29 +43,29 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
 
 
 def to_floats(tree: Any) -> Any:
-    """Bring a nest of 0-d arrays to Python floats.
+    """Convert a pytree of 0-d arrays to Python floats.
 
     Parameters
     ----------
-    tree : 0-d array or nest of them
-        Mappings, lists and tuples, nested; numbers and None among the arrays are kept.
+    tree : 0-d array or pytree
+        Mappings, lists and tuples, which may be nested. Numbers and None in it are kept.
 
     Returns
     -------
-    float or nest of floats
-        The same nest: mappings come back as dicts, sequences as lists.
+    float or pytree of floats
+        The same pytree, but mappings come back as dicts, and sequences as lists.
 
     Raises
     ------
     TypeError
-        The nest holds something that is no array, number, None, mapping, list or tuple.
+        The pytree holds something other than arrays, numbers, None, mappings, lists and tuples.
     ValueError
         An array with more than one element.
 
     Notes
     -----
-    The arrays are stacked on their devices, so that there is one transfer for each device and dtype, however
-    many arrays there are. The call waits for the device, and computes lazy arrays.
+    The arrays are stacked on their devices, so that one transfer for each device and dtype is enough for any
+    number of arrays. The call waits for the device, and computes lazy arrays.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def _widest(x: Array) -> Array:
 
 
 class _Slot:
-    """The place of an array in the nest."""
+    """The place of an array in the pytree."""
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -130,7 +130,7 @@ def _filled(nest: Any, floats: list[float]) -> Any:
 
 
 def _unwrapped(value: Any) -> Any:
-    """Return what an object holds: by its own conversion, else as NumPy reads it."""
+    """Return an object converted by its own method if it has one, else by NumPy."""
     for name in ("to_numpy", "to_torch"):
         if hasattr(value, name):
             return getattr(value, name)()

@@ -1,4 +1,4 @@
-"""A base loss plus weighted regularizers: one differentiable number, and a report of how it came about."""
+"""A base loss plus weighted regularizers: one differentiable number, and a report of its parts."""
 
 import logging
 from collections.abc import Iterable
@@ -75,7 +75,7 @@ class Pipeline:
         Parameters
         ----------
         data : None, mapping or sequence of examples
-            As for `L1Regularizer.compute`; other terms get it as it is.
+            As for `L1Regularizer.compute`; other terms get the same object.
         logprobs : array or list of arrays
             Log-probabilities, in a list one array per example.
         step : int or 0-d array, optional
@@ -129,7 +129,7 @@ class Pipeline:
         return self._run(data, logprobs, step, gradient=True)
 
     async def acompute(self, data: Any, logprobs: ArrayTree, *, step: Any = None) -> tuple[Array, Report]:
-        """Return the loss and its report, awaiting the terms that are ``async`` beside each other.
+        """Return the loss and its report, and await the ``async`` terms concurrently.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Pipeline:
         return Batch(data, logprobs), [(term, term.weight_at(step)) for term in self.terms]
 
     def _calls(self, batch: Batch, weighted: list[Weighted], *, gradient: bool) -> list[Call]:
-        """Return the calls of the base loss and of the terms that have a weight."""
+        """Return the calls of the base loss and of the terms with a weight other than 0."""
         norm = self.track_grad_norms
         base, *others = self._is_async
         calls = [Call(self.base_loss, BASE, batch, gradient, norm, is_async=base)]
@@ -242,7 +242,7 @@ def _is_zero(weight: Array | float) -> bool:
 
 
 def _log(name: str, found: Evaluation, contribution: Array, batch: Batch) -> None:
-    """Record a term at level DEBUG; what is traced or lazy has no numbers to show yet."""
+    """Log a term at level DEBUG. Traced and lazy values are not logged as numbers, because they have none yet."""
     if batch.ops.is_symbolic or not _LOGGER.isEnabledFor(logging.DEBUG):
         return
     numbers = {"value": found.value, "contribution": contribution, "grad_norm": found.norm}

@@ -15,7 +15,7 @@ from .target_regularizer import TargetRegularizer
 
 @runtime_checkable
 class Regularizer(Protocol):
-    """What joins a pipeline as a term, beside plain functions of the form of `compute`.
+    """An object that can be a term of a pipeline. A function with the signature of `compute` can be a term too.
 
     It may also have ``subgradient(data, logprobs)``, which returns the gradient of its penalty as an array or
     list like ``logprobs``, and ``subgradient_norm(data, logprobs)``, which returns the L2 norm of that
@@ -31,7 +31,7 @@ class Regularizer(Protocol):
         Parameters
         ----------
         data : None, mapping or sequence of examples
-            The training data, as the pipeline was given them.
+            The training data, as they were passed to the pipeline.
         logprobs : array or list of arrays
             Log-probabilities, in a list one array per example.
 

@@ -1,4 +1,4 @@
-"""What a pipeline reports: 0-d arrays on the device, in tuples that JAX and torch know how to take apart."""
+"""The report of a pipeline: 0-d arrays on the device, in named tuples, which are pytrees for JAX and torch."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,11 +18,11 @@ class BaseReport(NamedTuple):
     grad_norm: Array | None
     """L2 norm of its gradient with respect to the log-probabilities."""
     metrics: Mapping[str, Any]
-    """What it returned beside its value."""
+    """The metrics that it returned with its value."""
 
 
 class TermReport(NamedTuple):
-    """One term of a call. A term of weight 0 was not called: it has neither value nor gradient."""
+    """One term of a call. A term of weight 0 is not called, and has neither value nor gradient."""
 
     value: Array | None
     """Value before the weight."""
@@ -37,11 +37,11 @@ class TermReport(NamedTuple):
     cosine: Array | None
     """Cosine between this gradient and the base's: NaN if one of them is zero."""
     metrics: Mapping[str, Any]
-    """What the term returned beside its value."""
+    """The metrics that the term returned with its value."""
 
 
 class Report(NamedTuple):
-    """All numbers of one call of a pipeline; norms are None unless they were asked for."""
+    """All numbers of one call of a pipeline. Norms are None unless the pipeline tracks them."""
 
     total: Array
     """The loss: base + Σ contributions."""
@@ -55,13 +55,13 @@ class Report(NamedTuple):
     """The terms by name."""
 
     def to_floats(self) -> dict[str, float]:
-        """Return all of it as one flat dictionary of Python floats, for any logger.
+        """Return the report as one flat dictionary of Python floats, for any logger.
 
         Returns
         -------
         dict of str to float
             ``"loss_total"``, ``"regularizer_total"``, ``"total_grad_norm"``, ``"base_loss/value"``,
-            ``"<term>/value"``, ``"<term>/weight"``, ... and ``"<term>/<metric>"``. What is None is left out.
+            ``"<term>/value"``, ``"<term>/weight"``, ... and ``"<term>/<metric>"``. Entries that are None are left out.
 
         Notes
         -----

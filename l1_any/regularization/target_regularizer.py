@@ -1,4 +1,4 @@
-"""The penalty of a target: what the regularizers have in common, whatever they sum."""
+"""The penalty of a target: the base class of the regularizers."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from .evaluation import Evaluation
 
 
 class TargetRegularizer:
-    """A penalty on a target, summed or averaged over what is selected of all examples."""
+    """A penalty on a target, summed or averaged over the selected elements of all examples."""
 
     target: targets.TargetLike
     reduce: Reduction
@@ -34,7 +34,7 @@ class TargetRegularizer:
             object.__setattr__(self, "weights", number(self.weights, "weights"))
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Withdraw `evaluate_batch` from a class that computes otherwise: what it overrides counts."""
+        """Remove `evaluate_batch` from a subclass with methods of its own, so that pipelines call these methods."""
         super().__init_subclass__(**options)
         own = vars(cls)
         if "evaluate_batch" not in own and own.keys() & {"compute", "subgradient", "subgradient_norm"}:
@@ -58,8 +58,8 @@ class TargetRegularizer:
         penalty : array
             0-d, differentiable, of the library and device of ``logprobs``.
         metrics : dict
-            Constant 0-d arrays: ``"l1_raw"`` is :math:`\sum m w |x|`, and ``"l1_mean"`` is the same divided by
-            :math:`n`, whatever ``reduce`` is. The mean of nothing is NaN.
+            Constant 0-d arrays, which do not depend on ``reduce``: ``"l1_raw"`` is :math:`\sum m w |x|`, and
+            ``"l1_mean"`` is the same divided by :math:`n`. The mean over no elements is NaN.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class TargetRegularizer:
         return self._norm(self._select(batch), batch, self.penalty())
 
     def evaluate_batch(self, batch: Batch, *, gradient: bool, norm: bool) -> Evaluation:
-        """Return value, metrics, and gradient and norm if asked for: the target is made of the batch once."""
+        """Return value and metrics, and gradient and norm if requested. The target is computed only once."""
         x, penalty = self._select(batch), self.penalty()
         value, metrics = self._reduced(x, penalty)
         if not gradient:
@@ -180,5 +180,5 @@ class TargetRegularizer:
         return found
 
     def penalty(self) -> Penalty:
-        """Return what is summed for each element."""
+        """Return the function h(x) that is summed over the elements."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What is regularized: the log-probabilities themselves, or what is made of them and of the data."""
+"""The targets x of a regularizer: the log-probabilities, or functions of them and of the data."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,16 +15,16 @@ from .batch import Batch
 
 
 class Target(Protocol):
-    """What a regularizer asks of a target."""
+    """The methods of a target that a regularizer calls."""
 
     squares: ClassVar[Callable[..., Array] | None]
-    """The formula of the squared derivative by a log-probability; None where that is 0."""
+    """The formula of the squared derivative with respect to a log-probability, or None if it is 0."""
 
     def source(self, batch: Batch) -> ArrayTree:
-        """Return the arrays that masks and weights belong to."""
+        """Return the arrays to which masks and weights apply."""
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
-        """Return x for each source array, with no number computed from what a mask leaves out."""
+        """Return x for each source array. Elements that are masked out are not used."""
 
     def pull_back(self, gradients: Sequence[Array], leaves: Sequence[Leaf], batch: Batch) -> list[Array]:
         """Return the gradients with respect to the log-probabilities, from those with respect to x."""
@@ -52,7 +52,7 @@ class Logprobs(_OfLogprobs):
     """The log-probabilities, x = lp. Over the chosen tokens their L1 norm is the negative log-likelihood."""
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
-        """Return the log-probabilities as they are."""
+        """Return the log-probabilities unchanged."""
         del batch
         return list(leaves)
 
@@ -93,7 +93,7 @@ class Field:
         return batch.field(self.key)
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
-        """Return the field as it is."""
+        """Return the field unchanged."""
         del batch
         return list(leaves)
 
@@ -135,7 +135,7 @@ class Uniform:
 
     @property
     def logprob(self) -> float:
-        """The log-probability of each of its tokens."""
+        """The log-probability of each token."""
         return -math.log(self.vocabulary_size)
 
 
@@ -187,7 +187,7 @@ _FORMS = '"logprobs", "probs", ("field", key), ("delta", key), ("delta", array) 
 
 
 def parse(target: TargetLike) -> Target:
-    """Return the target that a string or tuple stands for."""
+    """Return the target for a string or tuple; a target object is returned unchanged."""
     match target:
         case Logprobs() | Probs() | Field() | Delta():
             return target
@@ -197,7 +197,9 @@ def parse(target: TargetLike) -> Target:
             return Probs()
         case ("field", str() as key):
             return Field(key)
-        case ("delta", (str() as word, size)) if word == "uniform":  # str() first: arrays compare elementwise
+        case ("delta", (str() as word, size)) if (
+            word == "uniform"
+        ):  # str() first: `==` of an array is an array
             return Delta(Uniform(size))
         case ("delta", reference) if reference is not None:
             return Delta(reference)
@@ -207,7 +209,7 @@ def parse(target: TargetLike) -> Target:
 
 
 def _selected(leaf: Leaf) -> Array:
-    """Return the log-probabilities in the precision of results, 0 where they are masked out."""
+    """Return the log-probabilities in the dtype of results, with 0 where they are masked out."""
     return leaf.ops.result(leaf.ops.selected(leaf.x, leaf.where))
 
 

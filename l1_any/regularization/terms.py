@@ -1,4 +1,4 @@
-"""The parts of a pipeline's loss: what is called, under which name and weight, and what it must return."""
+"""The terms of a pipeline's loss: their calls, names and weights, and the checks of their results."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -25,16 +25,16 @@ class Term:
     Parameters
     ----------
     regularizer : Regularizer or callable
-        An object with ``compute(data, logprobs)``, or a function of that form, ``async`` too; it returns a
-        scalar or a pair of a scalar and a mapping of metrics.
+        An object with ``compute(data, logprobs)``, or a function with these arguments; either may be ``async``.
+        It returns a scalar, or a pair of a scalar and a mapping of metrics.
     weight : float or callable, optional
         A finite number >= 0, or a pure function of the step that returns one (see `l1_any.schedules`). At the
         number 0 the term is not called.
     name : str, optional
         Name in reports and errors; the regularizer's own by default.
     background : bool, optional
-        Run it in a thread beside the other terms: for independent work that waits or releases the interpreter
-        lock. While a function is traced by a compiler it runs in its turn.
+        Run the term in a thread of its own. This is for independent work that waits or releases the interpreter
+        lock. Under a compiler the terms run one after the other.
 
     Raises
     ------
@@ -101,23 +101,23 @@ class Term:
 
 
 def compute(loss: Any) -> Any:
-    """Return what is called as ``(data, logprobs)``."""
+    """Return the function of a loss to call with ``(data, logprobs)``."""
     return getattr(loss, "compute", loss)
 
 
 def is_async(loss: Any) -> bool:
-    """Whether calling it makes a coroutine."""
+    """Whether a call of the loss returns a coroutine."""
     function = compute(loss)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def note(error: Exception, name: str | None) -> None:
-    """Note the name of a term on an exception that leaves it."""
+    """Add a note with the name of a term to an exception of that term."""
     error.add_note(f"Raised by term {name!r} of the pipeline.")
 
 
 def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]]:
-    """Return the value and metrics in what a term returned."""
+    """Return the value and the metrics from the result of a term; raise an error if they do not fit."""
     if inspect.isawaitable(result) and not is_array(result):  # Dask's arrays can be awaited
         if inspect.iscoroutine(result):
             result.close()
@@ -132,7 +132,7 @@ def checked(result: Any, name: str, batch: Batch) -> tuple[Array, dict[str, Any]
 
 
 def unique(base: Any, terms: tuple[Term, ...]) -> None:
-    """Refuse what is no term, or shares its name with another."""
+    """Raise an error for an object that is not a term, or for two terms with the same name."""
     if not callable(compute(base)):
         raise TypeError(
             "`base_loss` must have `compute(data, logprobs)` or be a function of that form, got "

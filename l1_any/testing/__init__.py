@@ -1,6 +1,6 @@
-"""Test an array library against the contract: the libraries we know, an exact oracle, a measure of error.
+"""Test an array library against the contract: a table of libraries, an exact oracle, and a measure of error.
 
-`BACKENDS` is the one table from which the tests take what to run and the documentation what is supported.
+`BACKENDS` is the table of libraries that the tests run with and that the documentation lists as supported.
 `check_contract` runs the contract's table of special values on any namespace.
 """
 

@@ -1,4 +1,4 @@
-"""The table of array libraries that the tests run with and the documentation lists.
+"""The table of array libraries that the tests run with and that the documentation lists.
 
 This is the only file of the folder that uses the package's own knowledge of array libraries.
 """
@@ -17,11 +17,11 @@ from l1_any._arrays import dtypes, lookup
 from l1_any._typing import Array, DType, Namespace
 
 HALF = ("float16", "bfloat16")
-"""Names of the dtypes with 16 bits: their sums are given in float32."""
+"""Names of the dtypes with 16 bits. Their sums are float32."""
 SINGLE = ("float32", "complex64")
-"""Names of the dtypes with parts of 32 bits: their sums are given in float32."""
+"""Names of the real and complex dtypes with 32 bits per part. Their sums are float32."""
 DOUBLE = ("float64", "complex128")
-"""Names of the dtypes with parts of 64 bits: their sums are given in float64."""
+"""Names of the real and complex dtypes with 64 bits per part. Their sums are float64."""
 
 
 def wrapped(xp: Namespace) -> Namespace:
@@ -35,7 +35,7 @@ def dtype_name(dtype: DType) -> str:
 
 
 def result_dtype(name: str) -> str:
-    """Return the name of the dtype in which sums and means of a dtype are given.
+    """Return the name of the dtype of sums and means of arrays with a dtype.
 
     Parameters
     ----------
@@ -89,19 +89,19 @@ class Variant:
     Parameters
     ----------
     name : str
-        What the tests call it.
+        Its name in the tests.
     device : str, optional
-        Where the arrays are made; the library's default otherwise.
+        The device on which arrays are created; the library's default if None.
     accumulator : str, optional
-        The dtype in which sums are accumulated there.
+        The dtype in which sums are accumulated.
     dtypes : tuple of str, optional
-        The floating dtypes that are there.
+        The floating dtypes that it has.
     x64 : bool, optional
-        JAX's mode of 64 bits; None for every other library.
+        JAX's option ``jax_enable_x64``; None for every other library.
     gpu : bool, optional
         Whether it needs a GPU.
     subnormals : bool, optional
-        Whether its arithmetic keeps those of float32.
+        Whether its arithmetic keeps float32 subnormals, instead of flushing them to zero.
 
     Examples
     --------
@@ -121,22 +121,22 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
-    """A library, what it can do, and where it comes from.
+    """A library, its capabilities, and how to install it.
 
     Parameters
     ----------
     name, title : str
-        What ``pytest --backend`` and what the documentation calls it.
+        Its names in ``pytest --backend`` and in the documentation.
     module : str
-        What Python imports.
+        The module to import.
     requirement : str
-        What pip installs.
+        The requirement for pip.
     variants : tuple of Variant
         The devices and modes in which it is tested.
     evaluation : str
-        How arrays are worked on: eager, compiled or lazy.
+        How arrays are evaluated: eager, compiled or lazy.
     autodiff : str, optional
-        Which automatic differentiation it has, if any.
+        Its automatic differentiation, if any.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class Backend:
         return wrapped(importlib.import_module(self.module))
 
     def installed(self) -> bool:
-        """Whether Python finds the library, which is not imported.
+        """Whether Python finds the library. The method does not import it.
 
         Returns
         -------
@@ -181,7 +181,7 @@ class Backend:
 
     @contextlib.contextmanager
     def mode(self, variant: Variant) -> Iterator[None]:
-        """Return a context in which the variant's mode is set: JAX's 64 bits, which are a global switch.
+        """Return a context in which the variant's mode is set: JAX's ``jax_enable_x64``, which is a global option.
 
         Parameters
         ----------
@@ -253,4 +253,4 @@ BACKENDS = (
         "eager, on the GPU",
     ),
 )
-"""The libraries that the tests run with and the documentation lists."""
+"""The libraries that the tests run with and that the documentation lists."""

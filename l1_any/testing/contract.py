@@ -1,4 +1,4 @@
-"""The check of any array library against the contract's table of special values."""
+"""A check of any array library against the contract's table of special values."""
 
 import dataclasses
 import itertools
@@ -22,7 +22,7 @@ _MOST_ULPS = 4
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """One array of the table, with the arguments beside it."""
+    """One array of the table, with the other arguments."""
 
     x: list[Any]
     axis: int | None = None
@@ -54,7 +54,7 @@ _TABLE = (
 
 
 def check_contract(xp: Namespace, *, device: Device = None, dtypes: tuple[str, ...] | None = None) -> None:
-    """Raise AssertionError where a namespace does not give what the contract's table of special values says.
+    """Raise AssertionError if a namespace fails the contract's table of special values.
 
     Parameters
     ----------
@@ -62,19 +62,19 @@ def check_contract(xp: Namespace, *, device: Device = None, dtypes: tuple[str, .
         The library to test. It follows the array API standard, or is NumPy, PyTorch, CuPy or Dask's
         ``dask.array``, which array-api-compat wraps; its wrapped namespace may be given too.
     device : device, optional
-        Where to create the arrays; the library's default otherwise.
+        The device on which the arrays are created; the library's default if None.
     dtypes : tuple of str, optional
         Names of the real and complex floating dtypes to test. By default they are the real floating dtypes
-        that the namespace says it has there (``__array_namespace_info__().dtypes``), or float32 and float64
-        where it does not say.
+        that the namespace lists for the device (``__array_namespace_info__().dtypes``), or float32 and float64
+        if it has no such list.
 
     Raises
     ------
     AssertionError
-        If a dtype that is asked for does not come, or if a value, a subgradient, their shape or their dtype
-        is not as it must be. The message says what came and what is exact.
+        If an array does not get the requested dtype, or if a value, a subgradient, their shape or their dtype
+        is wrong. The message contains the result and the exact value.
     ValueError
-        If `dtypes` is empty, or names what is not a floating dtype.
+        If `dtypes` is empty, or contains a name that is not a floating dtype.
 
     Notes
     -----
@@ -109,7 +109,7 @@ def _chosen(xp: Namespace, device: Device, dtypes: tuple[str, ...] | None) -> tu
 
 
 def _claimed(xp: Namespace, device: Device) -> tuple[str, ...]:
-    """Return the names of the real floating dtypes that a namespace says it has."""
+    """Return the names of the real floating dtypes that a namespace lists."""
     if not hasattr(xp, "__array_namespace_info__"):
         return "float32", "float64"
     claimed = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
@@ -153,11 +153,11 @@ def _check_row(xp: Namespace, device: Device, name: str, row: _Row, reduce: Redu
 
 
 def _make(xp: Namespace, values: list[Any], name: str, device: Device) -> Array:
-    """Make an array, or say that its dtype is not to be had."""
+    """Make an array; raise an error if the library does not give it the requested dtype."""
     advice = f"Leave it out by `dtypes`, such as dtypes={_claimed(xp, device)}."
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # JAX warns where it gives another dtype, which is an error below
+            warnings.simplefilter("ignore")  # JAX warns if it uses another dtype; that is an error below
             x = xp.asarray(values, dtype=getattr(xp, name, name), device=device)
     except Exception as error:
         raise AssertionError(

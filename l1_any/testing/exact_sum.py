@@ -16,7 +16,7 @@ _MIN_EXPONENT = -1073
 _UNIT = _MIN_EXPONENT - 53
 _HIGH_BITS, _LOW_BITS = 27, 26
 _FORMATS = {"float16": (-14, 10), "bfloat16": (-126, 7), "float32": (-126, 23), "float64": (-1022, 52)}
-"""Of each real dtype: the exponent of its least normal number, and the bits of its fraction."""
+"""For each real dtype, the exponent of its least normal number and the number of bits of its fraction."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class AbsoluteSum:
     Parameters
     ----------
     total : Fraction or float
-        The sum; a float only where it is infinite or NaN.
+        The sum; a float only if it is infinite or NaN.
     size, nonzero, subnormal : int
-        The numbers of all elements, of those that are not 0, and of the subnormal ones.
+        The number of all elements, of the elements that are not 0, and of the subnormal elements.
     dtype : NumPy dtype
         The dtype of the penalty: float64 for float64 and complex128 data, else float32.
     """
@@ -45,7 +45,7 @@ class AbsoluteSum:
         Parameters
         ----------
         reduce : "sum" or "mean"
-            Which of them; the mean of an empty array is NaN.
+            The reduction. The mean of an empty array is NaN.
 
         Returns
         -------
@@ -70,7 +70,7 @@ def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
     Returns
     -------
     AbsoluteSum
-        The sum, with the numbers of elements that matter for it.
+        The sum and the numbers of elements.
 
     Notes
     -----
@@ -79,8 +79,8 @@ def absolute_sum(x: npt.NDArray[Any]) -> AbsoluteSum:
     holds exactly. The sums of the blocks are then added as Python integers. This is a superaccumulator: Neal
     (2015), "Fast exact summation using small and large superaccumulators", arXiv:1505.05571.
 
-    |z| of a complex number is irrational in general: it is taken in extended precision, where the platform
-    has one, and enters as the sum of two float64.
+    |z| of a complex number is irrational in general. It is computed in extended precision if the platform has it,
+    and is added as the sum of two float64 numbers.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def round_to(value: Fraction, dtype: npt.DTypeLike) -> float:
     Returns
     -------
     float
-        The nearest number of the dtype, or an infinity beyond its largest.
+        The nearest number of the dtype, or an infinity if the value overflows.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The contract's functions in plain Python, each sum exactly rounded, and the distance from them.
+"""The contract's functions in plain Python, with exactly rounded sums, and the distance from their results.
 
-The contract is the project's page of that name; these functions are what it says, element by element.
+The contract is the page of that name in the documentation. These functions follow it element by element.
 """
 
 import math
@@ -148,8 +148,8 @@ def ulps(result: npt.ArrayLike, exact: npt.ArrayLike, dtype: npt.DTypeLike) -> f
     Notes
     -----
     The unit in the last place of a number is the distance to its neighbour away from 0 (for the largest
-    finite number: from its neighbour); for 0 it is the least subnormal number. So a distance need not be
-    whole: the float below 1 is half a unit of 1 away from it.
+    finite number: from its neighbour); for 0 it is the least subnormal number. A distance need not be an
+    integer: the next float below 1 has a distance of half a unit from 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pipelines and penalties as custom losses of the Tinker SDK. Neither the SDK nor torch is imported from here.
+"""Pipelines and penalties as custom losses of the Tinker SDK. This import loads neither the SDK nor torch.
 
 Tinker gives a loss the log-probabilities and the data, never the model's weights. A loss has one of two forms: a
 callable of the whole batch (`batch_loss`), and a function of one example that torch.fx traces (`per_datum_loss`).

@@ -60,11 +60,11 @@ class BatchLoss:
         metrics = report.to_floats()
         if self._check_finite:
             _refuse_non_finite(metrics)
-        # The empty slices tie every example to the loss, also where 0·lp would be NaN.
+        # Sums of empty slices make the loss depend on every example. 0·lp would be NaN for an infinite lp.
         return sum((lp[:0].sum() for lp in logprobs), start=loss), metrics
 
     def validate(self, data: Sequence[Any]) -> None:
-        """Refuse data on which the loss would fail, before the data are submitted.
+        """Raise an error for data on which the loss would fail, before the data are submitted.
 
         An exception inside a custom loss leaves Tinker's client unusable. An exception from this method does not.
 
@@ -78,7 +78,7 @@ class BatchLoss:
         KeyError
             An example lacks a field.
         TypeError
-            ``data`` is not a sequence of examples, or a field has the wrong dtype or is no array.
+            ``data`` is not a sequence of examples, or a field has the wrong dtype or is not an array.
         ValueError
             There is no example, shapes do not fit each other, a field that counts holds NaN or infinity, or a
             term has no weight at this step.

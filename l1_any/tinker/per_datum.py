@@ -26,13 +26,13 @@ def per_datum_loss(
     Parameters
     ----------
     base : L1Regularizer or callable
-        The base loss: ``base(logprobs, *inputs)``, in operations that torch.fx can trace, which returns a
-        scalar or a pair of a scalar and metrics named as Tinker wants them; or a regularizer.
+        The base loss: a regularizer, or a function ``base(logprobs, *inputs)`` that torch.fx can trace. The
+        function returns a scalar, or a pair of a scalar and metrics with names that Tinker accepts.
     penalties : iterable of Term or of (L1Regularizer, weight)
         Regularizers with ``reduce="sum"``, whose masks, weights and references are names of fields. A weight
-        is a number >= 0, or the name of a rank-0 input: a schedule sets that in the data, with no new trace.
+        is a number >= 0, or the name of a rank-0 input, which a schedule can set in the data without a new trace.
     inputs : sequence of str, optional
-        The fields that ``base`` takes after ``logprobs``. Those of the regularizers are added.
+        The fields that ``base`` takes after ``logprobs``. The fields of the regularizers are added.
     name : str, optional
         Name of the function.
 
@@ -40,8 +40,8 @@ def per_datum_loss(
     -------
     function
         ``(logprobs, <field>, ...) -> (loss, metrics)`` with metrics ``custom/base_loss:sum`` and
-        ``custom/<penalty's name>:sum``, each before its weight. Its attribute ``input_ranks`` is what
-        ``create_custom_loss`` asks for where log-probabilities and the fields of ``base`` have rank 1.
+        ``custom/<penalty's name>:sum``, each before its weight. Its attribute ``input_ranks`` is the argument
+        for ``create_custom_loss`` if log-probabilities and the fields of ``base`` have rank 1.
 
     Raises
     ------

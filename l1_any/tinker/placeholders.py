@@ -1,4 +1,4 @@
-"""What can be told about the examples of a Tinker batch before a model has seen them."""
+"""Checks of the examples of a Tinker batch before they are submitted."""
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ def placeholders(data: Any) -> list[Array]:
 
 
 def non_finite_fields(data: Sequence[Any]) -> str:
-    """Say which fields of which examples hold NaN or infinity."""
+    """Return a text that names the fields and examples with NaN or infinity."""
     found = [
         f"`data[{i}][{key!r}]`"
         for i, example in enumerate(data)

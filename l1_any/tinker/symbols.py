@@ -1,4 +1,4 @@
-"""Penalties of one example whose arrays are symbols of torch.fx, which record what is done to them."""
+"""Penalties of one example. Its arrays are symbols of torch.fx, which record the operations on them."""
 
 import re
 import types
@@ -30,7 +30,7 @@ class Weighted(NamedTuple):
 
 
 def weighted(penalty: Any, name: str) -> Weighted:
-    """Return a penalty that was given as a `Term` or as a pair."""
+    """Return the penalty and weight of a `Term` or of a pair."""
     match penalty:
         case Term():
             out = Weighted(penalty.regularizer, penalty.weight, str(penalty.name))  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def weighted(penalty: Any, name: str) -> Weighted:
 
 
 def fields_of(regularizer: TargetRegularizer) -> list[str]:
-    """Return the fields that a regularizer reads of an example."""
+    """Return the names of the fields of an example that a regularizer reads."""
     target = regularizer.target
     reference = target.reference if isinstance(target, targets.Delta) else None
     fields = [target.key] if isinstance(target, targets.Field) else []
@@ -79,7 +79,7 @@ def fields_of(regularizer: TargetRegularizer) -> list[str]:
 
 
 def check_names(inputs: Iterable[str], metrics: Sequence[str]) -> None:
-    """Refuse what Tinker does not take as names of inputs, beside the log-probabilities, and of metrics."""
+    """Raise an error for names of inputs (other than the log-probabilities) and metrics that Tinker rejects."""
     for key in inputs:
         if key == LOGPROBS:
             raise ValueError(
@@ -100,7 +100,7 @@ def check_names(inputs: Iterable[str], metrics: Sequence[str]) -> None:
 
 
 class Example:
-    """Stands for the `Batch` that a target reads."""
+    """One traced example, in place of the `Batch` that a target reads."""
 
     treedef = LEAF
 
@@ -116,12 +116,12 @@ class Example:
         return self._symbols[key]
 
     def numbers(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
-        """Return a field for the one array there is."""
+        """Return a field as a list with one array."""
         del arrays, single
         return [self._symbols[key]]
 
     def penalty(self, regularizer: TargetRegularizer) -> Array:
-        """Return Σ m·w·h(x), summed in float64, in the dtype of the log-probabilities."""
+        """Return Σ m·w·h(x), summed in float64 and cast to the dtype of the log-probabilities."""
         target: Any = regularizer.target
         where, weights = regularizer.where, regularizer.weights
         leaf = Leaf(
@@ -139,9 +139,9 @@ class Example:
 
 
 def with_parameters(body: Callable[..., Any], name: str, parameters: tuple[str, ...]) -> Any:
-    """Give a function of ``*args`` the name and the parameters that inspect and torch.fx shall see.
+    """Give a function of ``*args`` a name and named parameters for `inspect` and torch.fx.
 
-    Both follow ``__wrapped__``, and only read the signature there.
+    Both follow ``__wrapped__`` and read only the signature there.
     """
     code = (lambda: None).__code__.replace(
         co_name=name, co_argcount=len(parameters), co_nlocals=len(parameters), co_varnames=parameters
