@@ -87,8 +87,8 @@ class ArrayOps(Differentiation, Chunked):
     wide_summation: Summation = dataclasses.field(init=False)
     """How to sum terms that are as wide as the accumulator.
 
-    Along an axis that is not contiguous in memory, libraries add terms one by one; on a GPU they also add runs of a
-    contiguous axis so. The rounding errors of narrower terms are too small to matter.
+    Libraries add terms one by one along an axis that is not contiguous in memory, and on a GPU also in runs along a
+    contiguous axis. Narrower terms are summed in the accumulator's dtype, in which these rounding errors do not matter.
     """
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ def total_of(
     end = x.shape[axis] - x.shape[axis] % _FAN_IN
     add = functools.partial(_added, way="tree", axes=axes, keepdims=keepdims, ops=ops)
     totals = []
-    if end:  # the cuts are strided, so that terms on the same device are added
+    if end:  # strided cuts: the terms that are added are neighbours, on one device
         cuts = [_cut((x, *others), axis, slice(i, end, _FAN_IN)) for i in range(_FAN_IN)]
         totals.append(add(_in_pairs([ops.accumulated(terms(*cut, ops=ops)) for cut in cuts])))
     if end < x.shape[axis] or not end:

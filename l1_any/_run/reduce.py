@@ -51,7 +51,7 @@ def value(
 
 
 def reductions(leaves: Sequence[Leaf], *, penalty: Penalty = MAGNITUDE) -> Reductions:
-    """Σ m·w·h(x) and Σ m·w·|x|, and their means, from one read of plain or recorded arrays."""
+    """Σ m·w·h(x) and Σ m·w·|x|, and their means; plain arrays are read once."""
     totals = [on_leaf(_totals, leaf, penalty) for leaf in leaves]
     n = mean.count(leaves, None)
     ops = leaves[0].ops

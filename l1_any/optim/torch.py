@@ -278,7 +278,7 @@ def _threshold_all(groups: Sequence[AdmittedGroup], strengths: Sequence[float]) 
 
 
 def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
-    if isinstance(step, torch.Tensor):  # a learning rate can be one, even on another device
+    if isinstance(step, torch.Tensor):  # learning rates can be tensors, even on other devices
         step = step.reshape(()).to(p.device)
     if axis is None:
         local = local_part(p)

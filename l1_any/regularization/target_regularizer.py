@@ -34,7 +34,7 @@ class TargetRegularizer:
             object.__setattr__(self, "weights", number(self.weights, "weights"))
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Remove `evaluate_batch` from a subclass with methods of its own, so that pipelines call these methods."""
+        """Remove `evaluate_batch` from a subclass that overrides `compute` or a gradient: pipelines must call those."""
         super().__init_subclass__(**options)
         own = vars(cls)
         if "evaluate_batch" not in own and own.keys() & {"compute", "subgradient", "subgradient_norm"}:

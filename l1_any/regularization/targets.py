@@ -197,9 +197,7 @@ def parse(target: TargetLike) -> Target:
             return Probs()
         case ("field", str() as key):
             return Field(key)
-        case ("delta", (str() as word, size)) if (
-            word == "uniform"
-        ):  # str() first: `==` of an array is an array
+        case ("delta", (str() as word, size)) if word == "uniform":  # str() first: arrays compare elementwise
             return Delta(Uniform(size))
         case ("delta", reference) if reference is not None:
             return Delta(reference)
