@@ -273,6 +273,10 @@ class ArrayOps(Differentiation, Chunked):
         """Sort an array of numbers >= 0 along an axis, NaN first."""
         return self.xp.sort(x, axis=axis, descending=True, stable=False)
 
+    def take_along(self, x: Array, order: Array, axis: int) -> Array:
+        """Return the elements of x along an axis in an order, which has the shape of x."""
+        return self.xp.take_along_axis(x, order, axis=axis)
+
     def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
         """Return the cumulative sum along an axis."""
         return self.xp.cumulative_sum(x, axis=axis, dtype=dtype)

@@ -178,6 +178,10 @@ class TorchOps(ArrayOps):
         """Add 0.0."""
         return own.add_(0.0) if self.state is State.PLAIN else own + 0.0
 
+    def take_along(self, x: Array, order: Array, axis: int) -> Array:
+        """Gather along an axis: torch.take_along_dim compares sizes as numbers, so that they are not exported."""
+        return torch.gather(x, axis, order)
+
     def cumulative_sum(self, x: Array, axis: int, dtype: DType) -> Array:
         """Return the cumulative sum along an axis."""
         return torch.cumsum(x, dim=axis, dtype=dtype)

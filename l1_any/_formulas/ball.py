@@ -92,8 +92,8 @@ def _greatest_ratio(
         free = w == 0
         ratio = xp.where(free, xp.zeros_like(w), magnitude / xp.where(free, xp.ones_like(w), w))
         order = xp.argsort(ratio, axis=axis, descending=True)
-        ordered = xp.take_along_axis(magnitude * w, order, axis=axis)
-        squares = ops.cumulative_sum(xp.take_along_axis(w * w, order, axis=axis), axis, dtype)
+        ordered = ops.take_along(magnitude * w, order, axis)
+        squares = ops.cumulative_sum(ops.take_along(w * w, order, axis), axis, dtype)
         squares = xp.where(squares == 0, xp.ones_like(squares), squares)
     ratios = (ops.cumulative_sum(ordered, axis, dtype) - radius) / squares
     return ops.largest(ratios, axis, keepdims=True)
