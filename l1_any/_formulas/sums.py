@@ -12,6 +12,7 @@ Terms = Callable[..., Array]
 """An elementwise formula ``(x, *others, ops=)`` of x and of arrays that broadcast to x."""
 
 _FAN_IN = 8  # terms that a step of the tree adds, in pairs: XLA fuses such a step
+_STEPS = 3  # of a tree whose height is not known: 512 terms become one, and the library adds these
 _FEW = 256  # up to so many contiguous terms, each library's own sum is within 2 ulp
 
 
@@ -22,11 +23,9 @@ def total_of(
     way = ops.summation
     if not axes:
         return ops.cast(terms(x, *others, ops=ops), ops.accumulator)
-    if way == "tree" and not _are_numbers(x.shape):
-        way = "library"
     if way == "library":
         return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
-    if way == "halves":
+    if way == "halves" or not _are_numbers(x.shape):
         return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)
     # The first step of the tree. The formula is applied to each cut of x separately: then XLA reads x once, and does
     # not store the terms.
@@ -53,7 +52,7 @@ def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps)
     way = ops.wide_summation
     if not axes:
         return terms
-    if way == "library" or (way == "tree" and not _are_numbers(terms.shape)):
+    if way == "library":
         return ops.sum(terms, axes, keepdims=keepdims, dtype=ops.accumulator)
     return _added(terms, way, axes=axes, keepdims=keepdims, ops=ops)
 
@@ -96,16 +95,25 @@ def _by_tree(row: Array, lengths: tuple[int, ...], n: int, *, ops: ArrayOps) -> 
 
     The error is at most log2(n) roundings. Sums of equal terms are rounded only at the end that is padded with zeros.
     """
-    xp = ops.xp
+    if not isinstance(n, int):  # a symbol, for which the height of a whole tree is not known
+        for _ in range(_STEPS):
+            row, n = _one_step(row, lengths, n, _FAN_IN, ops=ops)
+        return ops.sum(row, (len(lengths),), keepdims=False, dtype=ops.accumulator)
     while n > 1:
-        fan_in = min(n, _FAN_IN)
-        missing = -n % fan_in
-        if missing:
-            row = xp.concat([row, ops.full((*lengths, missing), 0, row.dtype, row)], axis=-1)
-        n = (n + missing) // fan_in
-        row = xp.reshape(row, (*lengths, n, fan_in))
-        row = _in_pairs([row[..., i] for i in range(fan_in)])
-    return xp.reshape(row, lengths)
+        row, n = _one_step(row, lengths, n, min(n, _FAN_IN), ops=ops)
+    return ops.xp.reshape(row, lengths)
+
+
+def _one_step(
+    row: Array, lengths: tuple[int, ...], n: int, fan_in: int, *, ops: ArrayOps
+) -> tuple[Array, int]:
+    """Add so many neighbours each along the last axis; return what is left, and how many these are."""
+    left = (n + fan_in - 1) // fan_in
+    missing = left * fan_in - n  # in this form JAX knows that the reshaped sizes agree, also of symbols
+    if not isinstance(missing, int) or missing:
+        row = ops.xp.concat([row, ops.full((*lengths, missing), 0, row.dtype, row)], axis=-1)
+    row = ops.xp.reshape(row, (*lengths, left, fan_in))
+    return _in_pairs([row[..., i] for i in range(fan_in)]), left
 
 
 def _by_halves(row: Array, n: int, *, few: int, ops: ArrayOps) -> Array:
