@@ -79,7 +79,8 @@ class Batch:
     def mask(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
         """Return an aligned field as a mask that is true where the field is not zero."""
         values = self.aligned(key, arrays, single=single)
-        return [v if (ops := known(v)).is_boolean else v != ops.zero(v) for v in values]
+        kinds = [known(v) for v in values]  # torch.compile refuses a name that is bound in the list itself
+        return [v if ops.is_boolean else v != ops.zero(v) for v, ops in zip(values, kinds, strict=True)]
 
     def numbers(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
         """Return an aligned field with a floating dtype."""
