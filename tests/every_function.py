@@ -103,7 +103,7 @@ for _name, _function in REDUCTIONS.items():
             a.x, t, axis=0, reduce="mean", where=a.mask, weights=a.weights
         ),
         f"{_name}, mask of rows": lambda a, t, f=_function: f(
-            a.x, t, reduce="mean", where=a.mask[:, :1], weights=a.weights[0]
+            a.x, t, reduce="mean", where=a.mask[:, :1], weights=a.weights[0, ...]
         ),
         f"{_name}, list": lambda a, t, f=_function: f([a.x, a.row], t),
         f"{_name}, list, mean": lambda a, t, f=_function: f(

@@ -2,13 +2,16 @@
 
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import pytest
-from every_function import CALLS, arrays, functions
+from every_function import CALLS, arrays, flat, functions
 
 import l1_any as l1
+
+pytestmark = pytest.mark.only("numpy", "torch", "jax", "dask")
 
 NUMBERS = (0.5, 0.75, 1.25)
 """Steps, radii, half-widths and weights that change from call to call."""
@@ -21,7 +24,6 @@ REGULARIZERS = {
     "weighted L1": lambda target, t, **options: l1.L1Regularizer(target, weights=t, **options),
     "soft L1": lambda target, t, **options: l1.SoftL1Regularizer(t, target, **options),
 }
-METHODS = ("compute", "subgradient", "subgradient_norm")
 SCHEDULES = {
     "linear": lambda: l1.schedules.linear_warmup(0.1, 10),
     "cosine": lambda: l1.schedules.cosine(0.1, 10, final=0.01, warmup=2),
@@ -49,7 +51,10 @@ def compilations():
 
 
 def entries():
-    """Count what the package's modules and classes hold in containers, however deep, and in cached functions."""
+    """Count what the package's modules and classes hold in containers, however deep, and in cached functions.
+
+    What JAX keeps of a compiled function is its own: under a transformation `jax.jit` keeps something of each call.
+    """
     counts, seen = {}, set()
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] == "l1_any" and module is not None:
@@ -66,11 +71,9 @@ def _size(held, seen):
     n = 0
     if hasattr(held, "cache_info"):  # functools.cache
         n += held.cache_info().currsize
-    if callable(getattr(held, "_cache_size", None)):  # jax.jit
-        n += held._cache_size()
     if isinstance(held, Mapping):
         n += len(held) + sum(_size(value, seen) for value in list(held.values()))
-    elif isinstance(held, Sequence | Set):
+    elif isinstance(held, Sequence | AbstractSet):
         n += len(held) + sum(_size(value, seen) for value in list(held))
     ours = held if isinstance(held, type) else type(held)
     if str(getattr(ours, "__module__", "")).partition(".")[0] == "l1_any":
@@ -96,16 +99,18 @@ def check(library, function):
     assert grown(before) == {}
 
 
-def batches(library):
-    """Make log-probabilities with their data: one array, and a list with one array for each example."""
+@pytest.fixture(params=["one array", "list"])
+def batch(request, library):
+    """Data and log-probabilities: of one array, or of a list with one array for each example."""
     rng = np.random.default_rng(0)
 
     def made(*shape):
         return library.asarray(-rng.exponential(size=shape), "float32")
 
-    yield {"values": made(3, 2), "reference": made(4, 6)}, made(4, 6)
+    if request.param == "one array":
+        return {"values": made(3, 2), "reference": made(4, 6)}, made(4, 6)
     lengths = (3, 5)
-    yield [{"values": made(2), "reference": made(n)} for n in lengths], [made(n) for n in lengths]
+    return [{"values": made(2), "reference": made(n)} for n in lengths], [made(n) for n in lengths]
 
 
 def test_every_function_is_called():
@@ -143,7 +148,6 @@ def test_functions(library, name):
     check(library, lambda t: CALLS[name](a, t))
 
 
-@pytest.mark.only("numpy", "jax", "torch")
 @pytest.mark.parametrize("name", ["value", "huber, list", "value_and_subgradient, masked, mean"])
 def test_fresh_arrays(library, name):
     """What is kept belongs to types and dtypes, not to an array."""
@@ -152,54 +156,66 @@ def test_fresh_arrays(library, name):
 
 @pytest.mark.parametrize("kind", REGULARIZERS)
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("reduce", ["sum", "mean"])
-def test_regularizers(library, kind, target, reduce):
+@pytest.mark.parametrize("method", ["compute", "subgradient", "subgradient_norm"])
+def test_regularizers(library, batch, method, target, kind):
     """A new regularizer for each call, as in a function of a training step."""
-    for data, logprobs in batches(library):
-        for method in METHODS:
-            check(
-                library,
-                lambda t: getattr(REGULARIZERS[kind](target, t, reduce=reduce), method)(data, logprobs),
-            )
+    for reduce in ("sum", "mean"):
+        check(library, lambda t: getattr(REGULARIZERS[kind](target, t, reduce=reduce), method)(*batch))  # noqa: B023
 
 
 @pytest.mark.parametrize("kind", REGULARIZERS)
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-def test_pipelines(library, kind, target):
+def test_pipelines(library, batch, target, kind):
     """A new pipeline for each call, with a weight that changes."""
 
     def run(t):
         pipe = l1.Pipeline(l1.L1Regularizer(), [l1.Term(REGULARIZERS[kind](target, t), weight=t)])
-        return pipe(data, logprobs), pipe.value_and_gradient(data, logprobs)
+        return pipe(*batch), pipe.value_and_gradient(*batch)
 
-    for data, logprobs in batches(library):
-        check(library, run)
+    check(library, run)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("of", ["number", "array"])
-def test_schedules(library, schedule, of):
+def test_schedules(library, batch, of, schedule):
     """A step of each call: a number, or a 0-d array."""
     terms = [l1.Term(l1.L1Regularizer("probs"), weight=SCHEDULES[schedule]())]
     pipe = l1.Pipeline(l1.L1Regularizer(("delta", "reference")), terms)
 
     def run(t):
         step = int(t * 4) if of == "number" else library.asarray(t * 4, "float32")
-        return pipe(data, logprobs, step=step)
+        return pipe.value_and_gradient(*batch, step=step)
 
-    for data, logprobs in batches(library):
-        check(library, run)
+    check(library, run)
 
 
 @pytest.mark.only("jax", "torch")
-def test_losses_of_others(library):
+def test_losses_of_others(library, batch):
     """Automatic differentiation of what has no `subgradient`; a new function for each call."""
 
     def run(t):
         def loss(data, logprobs):
-            return (logprobs * t).sum()
+            return sum((lp * t).sum() for lp in logprobs)
 
-        return l1.Pipeline(loss, [l1.Term(l1.L1Regularizer(), weight=t)])(data, logprobs)
+        return l1.Pipeline(loss, [l1.Term(l1.L1Regularizer(), weight=t)])(*batch)
 
-    data, logprobs = next(batches(library))
+    check(library, run)
+
+
+@pytest.mark.only("jax")
+@pytest.mark.parametrize("name", CALLS)
+def test_transformations(library, name):
+    """Transformations of functions of eager arrays, which JAX works on one operation at a time."""
+    import jax
+
+    a = arrays(library)
+
+    def run(t):
+        def function(x):
+            return [result.sum() for result in flat(CALLS[name](a._replace(x=x, gradient=x), t))]
+
+        jax.grad(lambda x: sum(function(x)))(a.x)
+        jax.jvp(function, (a.x,), (a.gradient,))
+        jax.vmap(function)(a.x[None])
+
     check(library, run)
