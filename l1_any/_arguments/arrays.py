@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from l1_any._arrays.description import library_name
 from l1_any._arrays.lookup import find, wrapped
 from l1_any._arrays.shapes import is_known
-from l1_any._arrays.standard import ArrayOps, library_name
+from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 from l1_any._typing import Array, Namespace
 

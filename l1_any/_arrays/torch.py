@@ -96,7 +96,7 @@ class TorchOps(ArrayOps):
                     state = State.TRACED
                     break
         try:
-            return self._siblings[state, "float64", x.device.type]
+            return self._siblings[state, "float64", x.device.type]  # type: ignore[no-any-return]
         except KeyError:
             return self.sibling(state, self.accumulator_of(x), x.device.type)
 

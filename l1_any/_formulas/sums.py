@@ -5,7 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from l1_any._arrays.standard import ArrayOps, Summation
+from l1_any._arrays.description import Summation
+from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
 Terms = Callable[..., Array]

@@ -176,7 +176,7 @@ class Pipeline:
         base, *others = self._is_async
         calls = [Call(self.base_loss, BASE, batch, gradient, norm, is_async=base)]
         for (term, weight), awaited in zip(weighted, others, strict=True):
-            if not _is_zero(weight):
+            if not (isinstance(weight, float) and weight == 0):
                 loss, name, background = term.regularizer, str(term.name), term.background
                 calls.append(Call(loss, name, batch, gradient, norm, background, awaited))
         return calls
@@ -192,7 +192,7 @@ class Pipeline:
         total, penalties = base.value, zero
         for term, weight in weighted:
             name = str(term.name)
-            if _is_zero(weight):
+            if isinstance(weight, float) and weight == 0:
                 reports[name] = TermReport(None, 0.0, zero, None, None, None, {})
                 continue
             found = next(evaluations)
@@ -235,10 +235,6 @@ def _term_report(
         cosine=cosine,
         metrics=found.metrics,
     )
-
-
-def _is_zero(weight: Array | float) -> bool:
-    return isinstance(weight, float) and weight == 0
 
 
 def _log(name: str, found: Evaluation, contribution: Array, batch: Batch) -> None:
