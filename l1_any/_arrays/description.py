@@ -56,6 +56,11 @@ class Description:
     accumulator: DType = dataclasses.field(init=False)
     wide_dtype: DType = dataclasses.field(init=False)
     """The dtype as wide as the accumulator: complex for complex arrays, else real."""
+    is_plain: bool = dataclasses.field(init=False)
+    is_recorded: bool = dataclasses.field(init=False)
+    is_traced: bool = dataclasses.field(init=False)
+    is_lazy: bool = dataclasses.field(init=False)
+    """Whether this is the state; Python takes longer to look up a member of an enumeration."""
     is_differentiated: bool = dataclasses.field(init=False)
     """Whether the library may differentiate the expression."""
     is_symbolic: bool = dataclasses.field(init=False)
@@ -82,6 +87,10 @@ class Description:
             "is_result": self.dtype_name == result,
             "accumulator": self.dtype_named(wide),
             "wide_dtype": self.dtype_named(_COMPLEX[wide] if is_complex else wide),
+            "is_plain": self.state is State.PLAIN,
+            "is_recorded": self.state is State.RECORDED,
+            "is_traced": self.state is State.TRACED,
+            "is_lazy": self.state is State.LAZY,
             "is_differentiated": self.state in (State.RECORDED, State.TRACED, State.SHARDED),
             "is_symbolic": self.state in (State.TRACED, State.LAZY),
             "wide_summation": "library",

@@ -66,7 +66,7 @@ class JaxOps(ArrayOps):
 
     def quotient(self, a: Array | float, n: Array | float) -> Array | float:
         """Return a / n, rounded once. Without the barrier XLA would multiply by the reciprocal of a scalar n."""
-        if self.state is State.TRACED or (isinstance(a, float) and isinstance(n, float)):
+        if self.is_traced or (isinstance(a, float) and isinstance(n, float)):
             return a / n
         a, n = xp.broadcast_arrays(a, n)
         return a / jax.lax.optimization_barrier(n)
@@ -91,7 +91,7 @@ class JaxOps(ArrayOps):
 
     def compiled(self, function: Callable[..., T], *static: str) -> Callable[..., T]:
         """Return the compiled function, which is kept. Therefore the function must not be created for each call."""
-        if self.state is State.TRACED:
+        if self.is_traced:
             return function
         if function not in _COMPILED:
             _COMPILED[function] = jax.jit(function, static_argnames=static)
@@ -119,7 +119,7 @@ class JaxOps(ArrayOps):
         Both compute the same sum. In the simple one XLA chooses the order of the additions; forward mode sums
         its tangents in that way too.
         """
-        if self.state is not State.TRACED:
+        if not self.is_traced:
             return value(*arrays)
         tied = jax.custom_jvp(value)
 

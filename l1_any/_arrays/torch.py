@@ -125,7 +125,7 @@ class TorchOps(ArrayOps):
 
     def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
         """Return a tensor filled with one value, on the device of another tensor."""
-        if self.state is State.TRACED and isinstance(value, float) and torch.compiler.is_compiling():
+        if self.is_traced and isinstance(value, float) and torch.compiler.is_compiling():
             # torch.compile may keep the old value of a number that changes between calls:
             # https://github.com/pytorch/pytorch/issues/197889
             return torch.zeros(shape, dtype=dtype, device=like.device) + value
@@ -145,9 +145,9 @@ class TorchOps(ArrayOps):
 
     def abs_to_sum(self, x: Array) -> Array:
         """Return the magnitudes in the dtype of their sum, in which torch would make another copy."""
-        if self.state is not State.PLAIN or x.dtype is self.accumulator:
+        if not self.is_plain or x.numel() < _LARGE or x.dtype is self.accumulator:
             return torch.abs(x)
-        if x.numel() < _LARGE or self.place != "cpu" or not x.is_contiguous():
+        if self.place != "cpu" or not x.is_contiguous():
             return x.to(self.accumulator).abs_()
         # NumPy's allocation can be reused for the next block. torch asks for aligned memory, for which glibc before
         # 2.38 takes new pages each time: https://sourceware.org/bugzilla/show_bug.cgi?id=14581
@@ -159,13 +159,13 @@ class TorchOps(ArrayOps):
         array-api-compat writes NaN through a mask, which torch.compile and vmap do not allow.
         """
         s = torch.sign(x)
-        if self.state is State.PLAIN:  # s can be written in place
+        if self.is_plain:  # s can be written in place
             return torch.clamp(x, s, s, out=s).add_(0.0)  # s, but NaN at NaN; then +0.0 for -0.0
         return torch.add(s, torch.clamp(x, -1, 1), alpha=0)
 
     def times(self, own: Array, factor: Array | float) -> Array:
         """Multiply, in place if nothing records the operations."""
-        return own.mul_(factor) if self.state is State.PLAIN else own * factor
+        return own.mul_(factor) if self.is_plain else own * factor
 
     def differentiable_abs(self, x: Array) -> Array:
         """Return |x| with a derivative of NaN at NaN (that of torch's own abs is 0 there).
@@ -176,7 +176,7 @@ class TorchOps(ArrayOps):
 
     def positive_zeros(self, own: Array) -> Array:
         """Add 0.0."""
-        return own.add_(0.0) if self.state is State.PLAIN else own + 0.0
+        return own.add_(0.0) if self.is_plain else own + 0.0
 
     def take_along(self, x: Array, order: Array, axis: int) -> Array:
         """Gather along an axis: torch.take_along_dim compares sizes as numbers, so that they are not exported."""

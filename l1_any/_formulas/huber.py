@@ -1,12 +1,14 @@
 """The Huber function, a Moreau envelope of the magnitude."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
 from . import penalty
-from .sums import Terms
+from .sums import Terms, total_of
 
 
 class _WithDelta(NamedTuple):
@@ -30,6 +32,11 @@ class Huber(_WithDelta):
         quadratic = sum(part * (part / self.delta * 0.5) for part in parts)
         linear = penalty.differentiable_abs(far, ops=ops) - self.delta / 2
         return penalty.weighted(xp.where(inside, quadratic, linear), where, weights, ops=ops)
+
+    @property
+    def total(self) -> Callable[..., Array]:
+        """Σ m·w·h(x)."""
+        return functools.partial(total_of, self.terms)
 
     @property
     def summands(self) -> tuple[Terms, ...]:

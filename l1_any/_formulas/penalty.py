@@ -1,11 +1,13 @@
 """The L1 penalty: magnitudes, signs, and the terms of the sums of a pytree."""
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
-from .sums import Terms
+from .sums import Terms, total_of
 
 
 class Penalty(Protocol):
@@ -14,6 +16,10 @@ class Penalty(Protocol):
     @property
     def operation(self) -> str:
         """The name of Σ m·h(x) in the table of kernels."""
+
+    @property
+    def total(self) -> Callable[..., Array]:
+        """The sum of `terms` along some axes, as a formula of `sums`."""
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
         """m·w·h(x), in a form from which automatic differentiation gets `derivative`."""
@@ -201,6 +207,7 @@ class Magnitude(_WithoutNumbers):
 
     operation = "sum_of_magnitudes"
     summands = (terms,)
+    total = staticmethod(functools.partial(total_of, terms))
     terms = staticmethod(terms)
 
     def derivative(

@@ -42,8 +42,10 @@ BY_KEY = {
     for place in row.places
     for dtype in row.dtypes
 }
-PLACES = {key[:3] for key in BY_KEY}
-"""The operations, libraries and places for which a kernel may exist."""
+OPERATIONS = {
+    key[1:3]: {operation for operation, *place, _ in BY_KEY if (*place,) == key[1:3]} for key in BY_KEY
+}
+"""The operations for which a library may have a kernel in a place."""
 
 _LOADED: dict[str, Callable[..., Any]] = {}
 

@@ -54,7 +54,7 @@ def group_subgradient(
         x, scale = leaf.x, (1.0 if w is None else w) / n
         if ops.differentiates is not None:
             x, scale = ops.detach(x), scale if isinstance(scale, float) else ops.detach(scale)
-            ops = ops.in_state(State.PLAIN) if ops.state is State.RECORDED else ops
+            ops = ops.in_state(State.PLAIN) if ops.is_recorded else ops
         out.append(ops.compiled(_group_subgradient, "axes", "ops")(x, scale, axes=a, ops=ops))
     return out
 

@@ -13,10 +13,10 @@ from l1_any._typing import Array, Leaf
 def constant(leaf: Leaf) -> Leaf:
     """Return the leaf as a constant of automatic differentiation."""
     ops = leaf.ops
-    if ops.state is State.PLAIN or ops.differentiates is None:
+    if ops.is_plain or ops.differentiates is None:
         return leaf
     weights = None if leaf.weights is None else ops.detach(leaf.weights)
-    if ops.state is State.RECORDED:
+    if ops.is_recorded:
         ops = ops.in_state(State.PLAIN)
     return Leaf(ops.detach(leaf.x), ops, leaf.where, weights, leaf.factor)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from l1_any._arrays.standard import ArrayOps
-from l1_any._arrays.state import State
 from l1_any._kernels import table
 from l1_any._typing import Array, DType
 
@@ -27,12 +26,12 @@ def is_by_blocks(ops: ArrayOps, x: Array, block: int) -> bool:
 
     The state is checked first, because under a compiler the size may be a symbol.
     """
-    return ops.state is State.PLAIN and ops.place == "cpu" and math.prod(x.shape) > block
+    return ops.is_plain and ops.place == "cpu" and math.prod(x.shape) > block
 
 
 def kernel(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
     """Return the fused kernel of a formula, or None if there is none or the arrays are not plain."""
-    return table.find(operation, ops) if ops.state is State.PLAIN else None
+    return table.find(operation, ops) if ops.is_plain else None
 
 
 def reduce(
@@ -47,15 +46,15 @@ def reduce(
 
     ``operation`` is the name of the formula in the table of kernels.
     """
-    if ops.state is State.PLAIN:
-        if axes and (operation, ops.library, ops.place) in table.PLACES:
+    if ops.is_plain:
+        if axes and operation in table.OPERATIONS.get((ops.library, ops.place), ()):
             fused = kernel(operation, ops)
             if fused is not None:
                 return fused(*arrays, axes=axes, keepdims=keepdims, ops=ops)
         block = blocks.READ[ops.result_name]
         if is_by_blocks(ops, arrays[0], block):
             return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
-    elif ops.state is State.LAZY:
+    elif ops.is_lazy:
 
         def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
             return reduce(formula, *arrays, ops=ops, operation=operation, **options)
@@ -87,7 +86,7 @@ def elementwise(
 
 def along(formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     """As `elementwise`, for a formula that needs some axes uncut; Dask's chunks are merged along them."""
-    if ops.state is not State.LAZY:
+    if not ops.is_lazy:
         return elementwise(formula, *arrays, ops=ops, whole=axes)
 
     def on_chunk(*arrays: Array | None, ops: ArrayOps) -> Array:
@@ -101,6 +100,6 @@ def largest(formula: Formula, *arrays: Array | None, dtype: DType, ops: ArrayOps
     block = blocks.READ["float32"]
     if is_by_blocks(ops, arrays[0], block):
         return blocks.largest(formula, arrays, ops=ops, block=block)
-    if ops.state is State.LAZY:
+    if ops.is_lazy:
         return chunks.largest(formula, arrays, dtype, ops=ops)
     return formula(*arrays, ops=ops)

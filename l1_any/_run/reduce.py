@@ -121,19 +121,14 @@ def _total(
 ) -> Array:
     """Σ m·w·h(x), in the accumulator's dtype."""
     reduced = tuple(range(x.ndim)) if axes is None else axes
-    if (
-        ops.state is State.RECORDED
-        and math.prod(x.shape) >= autograd.FUNCTION
-        and ops.records_alone(x, weights)
-    ):
+    if ops.is_recorded and math.prod(x.shape) >= autograd.FUNCTION and ops.records_alone(x, weights):
         own = (penalty.terms,)
         (total,) = autograd.tied(own, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
-    elif ops.state is State.TRACED and ops.differentiates == "by transformation":
+    elif ops.is_traced and ops.differentiates == "by transformation":
         total = _tied_sum(penalty.terms, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
     else:
-        formula = functools.partial(sums.total_of, penalty.terms)
         total = plan.reduce(
-            formula,
+            penalty.total,
             x,
             where,
             weights,
@@ -158,13 +153,9 @@ def _totals(
     if len(summands) == 1:
         return (_total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False),)
     options: dict[str, Any] = {"axes": tuple(range(x.ndim)), "keepdims": False, "ops": ops}
-    if (
-        ops.state is State.RECORDED
-        and math.prod(x.shape) >= autograd.FUNCTION
-        and ops.records_alone(x, weights)
-    ):
+    if ops.is_recorded and math.prod(x.shape) >= autograd.FUNCTION and ops.records_alone(x, weights):
         out = autograd.tied(summands, penalty, x, where, weights, **options)
-    elif ops.state is State.PLAIN:
+    elif ops.is_plain:
         out = plan.reduce(functools.partial(sums.totals_of, summands), x, where, weights, **options)
     else:
         leaf = constant(Leaf(x, ops, where, weights, factor))

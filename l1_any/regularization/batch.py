@@ -47,7 +47,7 @@ class Batch:
         self.xp: Namespace = self.ops.xp
         self.constant_ops: ArrayOps = self.ops
         """The operations for constants like the log-probabilities, such as their gradients."""
-        if self.ops.state is State.RECORDED:
+        if self.ops.is_recorded:
             self.constant_ops = self.ops.in_state(State.PLAIN)
         self._columns: dict[str, list[tuple[str, Array]]] = {}
 

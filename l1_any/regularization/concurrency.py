@@ -5,7 +5,6 @@ from typing import Any
 
 from l1_any._arrays.modes import carried
 from l1_any._arrays.standard import ArrayOps
-from l1_any._arrays.state import State
 
 from .calls import Call
 from .evaluation import Evaluation
@@ -13,7 +12,7 @@ from .evaluation import Evaluation
 
 def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     """Run all calls. All calls that were started end before this function returns or raises."""
-    if ops.state is State.TRACED or not [call for call in calls if call.background]:
+    if ops.is_traced or not [call for call in calls if call.background]:
         return [call.run() for call in calls]
     from concurrent.futures import ThreadPoolExecutor  # slower to import than this package itself
 
@@ -43,7 +42,7 @@ async def run_async(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     """Run all calls on the running event loop."""
     import asyncio  # slower to import than this package itself
 
-    background = ops.state is not State.TRACED
+    background = not ops.is_traced
 
     def started(call: Call) -> Coroutine[Any, Any, Evaluation]:
         if call.is_async:
