@@ -204,7 +204,7 @@ def small(library: _cases.Library, args: argparse.Namespace) -> Iterator[list[st
         own = _measure.python_calls(functools.partial(_run, library, nothing, x))
         for case, seconds in zip(cases, times, strict=True):
             added = _measure.overhead(times[0], seconds)
-            calls = _measure.python_calls(functools.partial(_run, library, case, x)) - own
+            calls = max(0, _measure.python_calls(functools.partial(_run, library, case, x)) - own)
             median = statistics.median(seconds)
             yield [library.name, case.name, f"{median * 1e6:.1f}", f"{added * 1e6:+.1f}", f"{calls}"]
 

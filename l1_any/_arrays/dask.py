@@ -35,6 +35,10 @@ class DaskOps(ArrayOps):
         del x
         return "float64"
 
+    def sign(self, x: Array) -> Array:
+        """Return the sign; that of NumPy's chunks is +0.0 at both zeros."""
+        return self.xp.sign(x)
+
     def device(self, x: Array) -> Device:
         """Return the only device that Dask knows."""
         del x
