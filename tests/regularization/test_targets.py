@@ -52,3 +52,25 @@ def test_metrics_are_constants_and_fields_differentiable(library):
     assert not metrics["l1_raw"].requires_grad
     penalty.backward()
     assert field.grad.tolist() == [1, -1]
+
+
+class Exponentials(np.ndarray):
+    """Counts how often exp is taken of it."""
+
+    taken = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        Exponentials.taken += ufunc is np.exp
+        return super().__array_ufunc__(ufunc, method, *(np.asarray(x) for x in inputs), **options)
+
+
+@pytest.mark.only("numpy")
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+def test_a_pipeline_makes_a_target_once(library, reduce):
+    lp = np.asarray([-1.0, -2.0, -0.5], "float32").view(Exponentials)
+    term = l1.Term(l1.SoftL1Regularizer(0.5, "probs", reduce), name="term")
+    Exponentials.taken = 0
+    _, gradient, report = l1.Pipeline(l1.L1Regularizer("probs", reduce), [term]).value_and_gradient({}, lp)
+    assert Exponentials.taken == 2  # one for the base and one for the term
+    assert report.terms["term"].grad_norm > 0
+    assert gradient.shape == lp.shape
