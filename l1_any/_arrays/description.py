@@ -60,7 +60,7 @@ class Description:
     is_recorded: bool = dataclasses.field(init=False)
     is_traced: bool = dataclasses.field(init=False)
     is_lazy: bool = dataclasses.field(init=False)
-    """Whether this is the state; Python takes longer to look up a member of an enumeration."""
+    """Whether the state is this one, for each of the four: a field is faster than a comparison with `State.LAZY`."""
     is_differentiated: bool = dataclasses.field(init=False)
     """Whether the library may differentiate the expression."""
     is_symbolic: bool = dataclasses.field(init=False)

@@ -19,7 +19,7 @@ class Library(NamedTuple):
     module: str
     """The module that defines the type of its arrays. The look-up never imports it."""
     array: str
-    """The name of that type. If the module does not export the type, empty: all types defined in the module."""
+    """The name of that type. It is empty if the module does not export the type; then all types of the module count."""
     ops: str
     """The subclass of `ArrayOps` for the library: ``"package.module:Class"``."""
 
@@ -46,7 +46,7 @@ def register(library: Library) -> None:
 
 
 def unregister(library: Library) -> None:
-    """Take an array library away that was added."""
+    """Remove an array library that `register` added."""
     LIBRARIES.remove(library)
     _TABLES.clear()
 
@@ -135,5 +135,5 @@ def _class_of(x: Any) -> type[ArrayOps] | None:
             where, _, name = row.ops.partition(":")
             found: type[ArrayOps] = getattr(importlib.import_module(where), name)
             return found
-    # The first test spares containers the cached look-up of array-api-compat, about which torch.compile warns.
+    # `hasattr` comes first, so that no list reaches the cached look-up of array-api-compat: torch.compile warns of caches.
     return ArrayOps if hasattr(x, "shape") and compat.is_array_api_obj(x) else None

@@ -25,7 +25,7 @@ def project(
 
 
 def residual(x: Array, radius: Threshold, *, axis: int, ops: ArrayOps) -> Array:
-    """X minus its projection: magnitudes above the level become the level. Inside the ball the result is +0.0."""
+    """The array minus its projection: magnitudes above the level become the level. Inside the ball the result is +0.0."""
     xp = ops.xp
     wide, magnitude, level, free = _levels(x, None, radius, axis=axis, ops=ops)
     if ops.is_complex:
@@ -58,7 +58,7 @@ def _levels(
     narrow = fixed if ops.is_complex else xp.abs(ops.detach(x))
     fixed_r = r if isinstance(r, float) else ops.detach(r)
     bound = _greatest_ratio(narrow if w is None else fixed, fixed_w, fixed_r, axis=axis, ops=ops)
-    # θ again, from the set that was found: this θ is differentiable, and has the accuracy of a sum in pairs.
+    # Compute θ again from the chosen set: this θ is differentiable, and has the accuracy of a sum in pairs.
     chosen = fixed > (bound if w is None else bound * fixed_w)
     mass = _sum(magnitude if w is None else magnitude * w, chosen, axis=axis, ops=ops)
     if w is None:

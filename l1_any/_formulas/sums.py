@@ -14,7 +14,7 @@ Terms = Callable[..., Array]
 
 _FAN_IN = 8  # terms that a step of the tree adds, in pairs: XLA fuses such a step
 _STEPS = 3  # of a tree whose height is not known: 512 terms become one, and the library adds these
-_FEW = 256  # up to so many contiguous terms, each library's own sum is within 2 ulp
+_FEW = 256  # The library's own sum of at most 256 contiguous terms is within 2 ulp.
 
 
 def total_of(
@@ -25,6 +25,8 @@ def total_of(
     if not axes:
         return ops.cast(terms(x, *others, ops=ops), ops.accumulator)
     if way == "library":
+        return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
+    if way == "halves" and len(axes) == x.ndim and math.prod(x.shape) <= _FEW:
         return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
     if way == "halves" or not _are_numbers(x.shape):
         return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)
@@ -108,7 +110,7 @@ def _by_tree(row: Array, lengths: tuple[int, ...], n: int, *, ops: ArrayOps) -> 
 def _one_step(
     row: Array, lengths: tuple[int, ...], n: int, fan_in: int, *, ops: ArrayOps
 ) -> tuple[Array, int]:
-    """Add so many neighbours each along the last axis; return what is left, and how many these are."""
+    """Add groups of `fan_in` neighbours along the last axis. Return the sums and their number."""
     left = (n + fan_in - 1) // fan_in
     missing = left * fan_in - n  # in this form JAX knows that the reshaped sizes agree, also of symbols
     if not isinstance(missing, int) or missing:
@@ -125,6 +127,7 @@ def _by_halves(row: Array, n: int, *, few: int, ops: ArrayOps) -> Array:
         folded = xp.add(row[..., :half], row[..., half : 2 * half])
         row = xp.concat([folded, row[..., 2 * half :]], axis=-1) if odd else folded
         n = half + odd
+    # A reshape to one dimension copies a strided row into contiguous memory.
     neighbours = xp.reshape(xp.reshape(row, (math.prod(row.shape),)), row.shape)
     return ops.sum(neighbours, (row.ndim - 1,), keepdims=False, dtype=ops.accumulator)
 

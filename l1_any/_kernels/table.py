@@ -11,12 +11,12 @@ class Row(NamedTuple):
     """A kernel, and the formula that it must match."""
 
     operation: str
-    """The name of the formula in `_run`."""
+    """The name that `_run` gives to `plan.kernel` or `plan.reduce`."""
     library: str
     places: tuple[str, ...]
     dtypes: tuple[str, ...]
     function: str
-    """The kernel, ``"l1_any._kernels.module:function"``. It has the arguments of the formula."""
+    """The kernel, ``"l1_any._kernels.module:function"``. All kernels of an operation have the same arguments."""
 
 
 ROWS = (

@@ -16,6 +16,6 @@ def sum_of_magnitudes(
     x: Array, where: Array | None, weights: None, *, axes: tuple[int, ...], keepdims: bool, ops: Any
 ) -> Array:
     """Σ m·|x| on a GPU, with at most one copy of x; abs and sum would make two."""
-    del weights  # the plan does not use this kernel if there are weights
+    del weights  # None: `_run.reduce` names no operation if there are weights
     x = ops.selected(x, where)
     return torch.linalg.vector_norm(x, 1, dim=axes, keepdim=keepdims, dtype=ops.accumulator)

@@ -47,8 +47,8 @@ def tied(
     def gradient(g: Array, x: Array, where: Array | None, weights: Array | None) -> Array:
         now = ops.at(ops.around(), x, where, weights, g)
         g = now.xp.reshape(g, tuple([1 if axis in axes else n for axis, n in enumerate(x.shape)]))
-        light = weights is None and not ops.is_complex
-        block = blocks.SIGNS if light else blocks.WRITTEN
+        has_few_temporaries = weights is None and not ops.is_complex
+        block = blocks.SIGNS if has_few_temporaries else blocks.WRITTEN
 
         def derivative(
             x: Array, where: Array | None, weights: Array | None, g: Array, *, ops: ArrayOps

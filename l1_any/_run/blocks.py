@@ -60,7 +60,7 @@ def elementwise(
 
 
 def largest(formula: Callable[..., Array], arrays: Arrays, *, ops: ArrayOps, block: int) -> Array:
-    """Return the largest result of a formula over the blocks, or NaN if one of them is NaN."""
+    """Return the largest result of a formula over the blocks, or NaN if one of the results is NaN."""
     found: list[Array] = []
 
     def collect(*arrays: Array | None) -> None:

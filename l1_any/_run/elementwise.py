@@ -10,7 +10,6 @@ from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
 from l1_any._formulas import ball, optimality, proximal
 from l1_any._formulas.proximal import Threshold
-from l1_any._kernels import table
 from l1_any._typing import Array, DType, Leaf
 
 from . import plan
@@ -27,9 +26,7 @@ def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool) -> list[
         if factor is not None or type(t) is not float or t > _LARGEST["float32"]:
             t = times_factor(step, factor, ops)
         alone = where is None and weights is None and not nonnegative and isinstance(t, float)
-        kernel = None
-        if alone and ("soft_threshold", ops.library, ops.place, ops.dtype_name) in table.BY_KEY:
-            kernel = plan.kernel("soft_threshold", ops)
+        kernel = plan.kernel("soft_threshold", ops) if alone else None
         if kernel is not None:
             out.append(kernel(x, t))
         elif ops.compiles:

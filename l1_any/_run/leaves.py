@@ -22,7 +22,7 @@ def constant(leaf: Leaf) -> Leaf:
 
 
 def beside(leaf: Leaf, n: Array | float | None) -> Leaf:
-    """Return the leaf in the state that it has beside n, which masks of other leaves may have made."""
+    """Return the leaf in the state of a call that also gets n. The mask of another leaf may make n a traced array."""
     ops = leaf.ops
     if n is None or isinstance(n, float) or ops.has_one_state:
         return leaf

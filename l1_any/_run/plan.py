@@ -31,7 +31,8 @@ def is_by_blocks(ops: ArrayOps, x: Array, block: int) -> bool:
 
 def kernel(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
     """Return the fused kernel of a formula, or None if there is none or the arrays are not plain."""
-    return table.find(operation, ops) if ops.is_plain else None
+    known = ops.is_plain and operation in table.OPERATIONS.get((ops.library, ops.place), ())
+    return table.find(operation, ops) if known else None
 
 
 def reduce(

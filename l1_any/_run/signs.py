@@ -40,7 +40,7 @@ def derivative(
 
 
 def are_written_with_the_sum(x: Array, ops: ArrayOps) -> bool:
-    """Whether both are computed block by block: a block stays in the cache for the second formula."""
+    """Whether sum and derivative are computed block by block: a block stays in the cache for the second formula."""
     return plan.is_by_blocks(ops, x, blocks.WRITTEN)
 
 

@@ -112,7 +112,7 @@ class Batch:
         return array if own.is_floating or own.is_boolean else self.xp.astype(array, self.ops.result_dtype)
 
     def _values(self, key: str) -> list[tuple[str, Any]]:
-        """Return the field of each example, or the one field of all examples, with names for errors."""
+        """Return the values of the field, one for each example or one for all of them, with their names for errors."""
         fields = _fields(self.data)
         if fields is not None:
             name = f"`data[{key!r}]`"
