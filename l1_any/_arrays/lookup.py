@@ -135,5 +135,5 @@ def _class_of(x: Any) -> type[ArrayOps] | None:
             where, _, name = row.ops.partition(":")
             found: type[ArrayOps] = getattr(importlib.import_module(where), name)
             return found
-    # `hasattr` comes first, so that no list reaches the cached look-up of array-api-compat: torch.compile warns of caches.
+    # `hasattr` keeps lists from the cached look-up of array-api-compat: torch.compile warns of such caches.
     return ArrayOps if hasattr(x, "shape") and compat.is_array_api_obj(x) else None

@@ -25,7 +25,7 @@ def project(
 
 
 def residual(x: Array, radius: Threshold, *, axis: int, ops: ArrayOps) -> Array:
-    """The array minus its projection: magnitudes above the level become the level. Inside the ball the result is +0.0."""
+    """Return x minus its projection: magnitudes above the level become the level, and +0.0 inside the ball."""
     xp = ops.xp
     wide, magnitude, level, free = _levels(x, None, radius, axis=axis, ops=ops)
     if ops.is_complex:

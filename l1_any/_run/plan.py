@@ -31,7 +31,7 @@ def is_by_blocks(ops: ArrayOps, x: Array, block: int) -> bool:
 
 def kernel(operation: str, ops: ArrayOps) -> Callable[..., Any] | None:
     """Return the fused kernel of a formula, or None if there is none or the arrays are not plain."""
-    known = ops.is_plain and operation in table.OPERATIONS.get((ops.library, ops.place), ())
+    known = ops.is_plain and (operation, ops.library, ops.place, ops.dtype_name) in table.BY_KEY
     return table.find(operation, ops) if known else None
 
 
