@@ -180,3 +180,11 @@ def test_input_stays_untouched(library):
     penalty_laws.input_is_untouched(l1.value_and_subgradient, library, x, **options)
     for function in (l1.value, l1.subgradient, l1.value_and_subgradient, l1.subgradient_norm):
         penalty_laws.input_is_untouched(function, library, x)
+
+
+def test_the_square_of_a_weight_may_overflow_where_the_norm_does_not(library):
+    if "float64" not in library.dtypes:
+        pytest.skip("needs weights beyond float32")
+    x = library.asarray([1.0, -2.0, 0.0], "float64")
+    norm = to_numpy(l1.subgradient_norm(x, weights=1e200))
+    assert np.allclose(norm, math.sqrt(2) * 1e200, rtol=1e-15)

@@ -168,11 +168,17 @@ class TorchOps(ArrayOps):
         return own.mul_(factor) if self.is_plain else own * factor
 
     def differentiable_abs(self, x: Array) -> Array:
-        """Return |x| with a derivative of NaN at NaN (that of torch's own abs is 0 there).
+        """Return |x|. Its derivative is s, and NaN at NaN, where the derivative of torch's abs is 0.
 
-        The factor is 1, but NaN at NaN. In this form torch knows that the second derivative is zero.
+        In eager autograd it is x·s, since the second derivative of torch's abs is a tensor without memory. In forward
+        mode it is not, since there an infinite x would be multiplied by the tangent 0 of s.
         """
-        return torch.abs(x) * torch.clamp(x.detach(), 1, 1)
+        if not self.is_recorded:
+            return torch.abs(x) * torch.clamp(x.detach(), 1, 1)  # the factor is 1, and NaN at NaN
+        s = torch.sign(x)
+        own = s.detach()  # the same memory, to which autograd lets us write before it keeps s
+        torch.clamp(x.detach(), own, own, out=own)
+        return x * s
 
     def positive_zeros(self, own: Array) -> Array:
         """Add 0.0."""

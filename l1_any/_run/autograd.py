@@ -17,7 +17,10 @@ from l1_any._typing import Array
 from . import blocks, plan
 
 FUNCTION = 1 << 18
-"""The number of elements from which one function is faster than a graph of library operations."""
+"""The number of elements from which one function is faster than a graph of library operations.
+
+Complex arrays have a function at any size: a graph with a constant sign would have no second derivative.
+"""
 
 
 def tied(

@@ -51,9 +51,10 @@ def _norm(
     squares: sums.Terms,
     is_mean: bool,
 ) -> Array:
-    total = _total_of(x, ops, where, weights, factor, penalty, terms=squares, power=2)
+    total = _total_of(x, ops, where, weights, None, penalty, terms=squares, power=2)
     leaves = [Leaf(x, ops, where)]
-    return _root(total, mean.count(leaves, None) if is_mean else None, leaves)
+    # The factor multiplies the root, because its square may overflow.
+    return _root(total, mean.count(leaves, None) if is_mean else None, leaves, factor)
 
 
 def _total_of(
@@ -69,12 +70,16 @@ def _total_of(
 ) -> Array:
     formula = functools.partial(sums.total_of, functools.partial(terms, penalty=penalty))
     total = plan.reduce(formula, x, where, weights, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
-    return total if factor is None else total * factor**power
+    return total if factor is None else total * factor if power == 1 else total * factor * factor
 
 
-def _root(total: Array, n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
+def _root(
+    total: Array, n: Array | float | None, leaves: Sequence[Leaf], factor: float | None = None
+) -> Array:
     ops = widest(leaves)
     length = ops.xp.sqrt(total)
-    if n is not None:  # if a mask selects nothing, gradient and norm are 0
+    if factor is not None:
+        length = length * factor
+    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
         length = length / mean.divisor(n, ops=ops)
     return ops.finished(length)

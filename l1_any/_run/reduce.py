@@ -121,7 +121,8 @@ def _total(
 ) -> Array:
     """Σ m·w·h(x), in the accumulator's dtype."""
     reduced = tuple(range(x.ndim)) if axes is None else axes
-    if ops.is_recorded and math.prod(x.shape) >= autograd.FUNCTION and ops.records_alone(x, weights):
+    large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION or ops.is_complex)
+    if large and ops.records_alone(x, weights):
         own = (penalty.terms,)
         (total,) = autograd.tied(own, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
     elif ops.is_traced and ops.differentiates == "by transformation":
@@ -153,7 +154,8 @@ def _totals(
     if len(summands) == 1:
         return (_total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False),)
     options: dict[str, Any] = {"axes": tuple(range(x.ndim)), "keepdims": False, "ops": ops}
-    if ops.is_recorded and math.prod(x.shape) >= autograd.FUNCTION and ops.records_alone(x, weights):
+    large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION or ops.is_complex)
+    if large and ops.records_alone(x, weights):
         out = autograd.tied(summands, penalty, x, where, weights, **options)
     elif ops.is_plain:
         out = plan.reduce(functools.partial(sums.totals_of, summands), x, where, weights, **options)

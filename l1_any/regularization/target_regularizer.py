@@ -36,8 +36,9 @@ class TargetRegularizer:
     def __init_subclass__(cls, **options: Any) -> None:
         """Remove `evaluate_batch` from a subclass that overrides `compute` or a gradient: pipelines must call those."""
         super().__init_subclass__(**options)
-        own = vars(cls)
-        if "evaluate_batch" not in own and own.keys() & {"compute", "subgradient", "subgradient_norm"}:
+        names = ("compute", "subgradient", "subgradient_norm")  # a mixin may override them too
+        overrides = [name for name in names if getattr(cls, name) is not getattr(TargetRegularizer, name)]
+        if overrides and "evaluate_batch" not in vars(cls):
             cls.evaluate_batch = None  # type: ignore[method-assign, assignment]
 
     def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:

@@ -101,6 +101,30 @@ class TestTorch:
         (3 * f(x) + 1).backward()
         assert same(x.grad, 3 * s)
 
+    @pytest.mark.parametrize("masked", [False, True])
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+    @pytest.mark.parametrize("n", [6, 1 << 18])
+    def test_the_second_derivative_is_a_zero_in_memory(self, library, n, dtype, masked):
+        """torch's own second derivative of abs is a tensor without memory, which an optimizer cannot add to."""
+        import torch
+
+        x = library.asarray(np.linspace(-1, 1, n), dtype).requires_grad_()
+        options = {"where": x.detach() > 0} if masked else {}
+        (g,) = torch.autograd.grad(l1.value(x, weights=0.5, **options), x, create_graph=True)
+        (g.float() ** 2).sum().backward()
+        assert x.grad.add_(1).eq(1).all()
+        l1.value(x).backward()
+        assert x.grad.isfinite().all()
+
+    @pytest.mark.parametrize("n", [4, 1 << 18])
+    def test_complex_gradients_have_a_graph_at_any_size(self, library, n):
+        import torch
+
+        x = library.asarray(np.full(n, 3 + 4j), "complex64").requires_grad_()
+        (g,) = torch.autograd.grad(l1.value(x), x, create_graph=True)
+        assert g.requires_grad
+        torch.autograd.grad(torch.view_as_real(g).sum(), x)
+
     def test_double_backward(self, case):
         import torch
 

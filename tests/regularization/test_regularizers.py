@@ -127,3 +127,36 @@ def test_a_soft_width_must_be_a_number():
 def test_the_protocol():
     assert isinstance(l1.L1Regularizer(), l1.Regularizer)
     assert isinstance(l1.SoftL1Regularizer(0.1), l1.Regularizer)
+
+
+class Doubled:
+    """A mixin that stands before a regularizer."""
+
+    def compute(self, data, logprobs):
+        penalty, metrics = super().compute(data, logprobs)
+        return 2 * penalty, metrics
+
+    def subgradient(self, data, logprobs):
+        return 2 * super().subgradient(data, logprobs)
+
+
+class ByMixin(Doubled, l1.L1Regularizer):
+    pass
+
+
+class Own(l1.L1Regularizer):
+    def compute(self, data, logprobs):
+        penalty, metrics = super().compute(data, logprobs)
+        return 2 * penalty, metrics
+
+    def subgradient(self, data, logprobs):
+        return 2 * super().subgradient(data, logprobs)
+
+
+@pytest.mark.parametrize("kind", [ByMixin, Own])
+def test_a_pipeline_calls_what_a_subclass_overrides(library, kind):
+    lp = library.asarray([-1.0, -2.0], "float32")
+    reg = kind(name="twice")
+    _, gradient, report = l1.Pipeline(l1.L1Regularizer(), [l1.Term(reg)]).value_and_gradient(None, lp)
+    assert number(report.terms["twice"].value) == number(reg.compute(None, lp)[0]) == 6
+    np.testing.assert_array_equal(to_numpy(gradient), [-3, -3])
