@@ -4,7 +4,7 @@ from typing import Any
 
 from ._arguments.leaves import alike, leaves, met_by, step_of_each
 from ._arguments.pytrees import unflatten
-from ._run import elementwise as run
+from ._run import optimality as run
 from ._typing import Array, ArrayTree, Namespace, Tree
 
 

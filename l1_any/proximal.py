@@ -7,7 +7,7 @@ from ._arguments.leaves import arrays_of, leaves, real, step_of_each
 from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
 from ._arguments.pytrees import unflatten
-from ._run import elementwise as run
+from ._run import proximal as run
 from ._typing import Array, Namespace, Tree
 
 

@@ -13,7 +13,7 @@ from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, Leaf
 
 from . import chunks, mean, plan
-from .elementwise import along, with_step
+from .proximal import along, with_step
 
 Groups = Sequence[tuple[int, ...]]
 """For each array, the axes along which its groups extend."""

@@ -1,4 +1,4 @@
-"""The operators, applied to each array of a pytree."""
+"""Proximal operators and projections of each array of a pytree."""
 
 import functools
 import math
@@ -8,7 +8,7 @@ from typing import Any
 from l1_any._arrays.lookup import known
 from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
-from l1_any._formulas import ball, optimality, proximal
+from l1_any._formulas import ball, proximal
 from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, DType, Leaf
 
@@ -53,31 +53,6 @@ def prox_elastic_net(leaves: Sequence[Leaf], step: Threshold, *, l1_ratio: float
         )
         for leaf in leaves
     ]
-
-
-def subdiff_distance(leaves: Sequence[Leaf], gradients: Sequence[Array], strength: Threshold) -> list[Array]:
-    """Distance of -gradient to strength·w·∂|x| for each element of each leaf."""
-    return [
-        leaf.ops.compiled(_subdiff_distance, "ops")(
-            leaf.x,
-            gradient,
-            leaf.where,
-            leaf.weights,
-            times_factor(strength, leaf.factor, leaf.ops),
-            ops=leaf.ops,
-        )
-        for leaf, gradient in zip(leaves, gradients, strict=True)
-    ]
-
-
-def strength_max(leaves: Sequence[Leaf]) -> Array:
-    """Largest |g|/w over all leaves."""
-    largest = [
-        leaf.ops.compiled(_strength_max, "ops")(leaf.x, leaf.weights, leaf.factor, ops=leaf.ops)
-        for leaf in leaves
-    ]
-    ops = leaves[0].ops
-    return ops.as_array(functools.reduce(lambda a, b: ops.xp.max(ops.xp.stack([a, b])), largest))
 
 
 def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonnegative: bool) -> list[Array]:
@@ -128,13 +103,14 @@ def with_step(
     return with_number, ()
 
 
-def _by_step(
+def by_step(
     formula: Callable[..., Array],
     *arrays: Array | None,
     step: Threshold,
     dtype: DType | None = None,
     ops: ArrayOps,
 ) -> Array:
+    """Run an elementwise formula with a step, which is a number or an array."""
     formula, steps = with_step(formula, step)
     return plan.elementwise(formula, *arrays, *steps, dtype=dtype, ops=ops)
 
@@ -179,31 +155,7 @@ def _prox_elastic_net(
     ops: ArrayOps,
 ) -> Array:
     formula = functools.partial(proximal.prox_elastic_net, l1_ratio=l1_ratio)
-    return _by_step(formula, x, where, weights, step=step, ops=ops)
-
-
-def _subdiff_distance(
-    x: Array,
-    gradient: Array,
-    where: Array | None,
-    weights: Array | None,
-    strength: Threshold,
-    *,
-    ops: ArrayOps,
-) -> Array:
-    formula = optimality.subdiff_distance
-    dtype = ops.result_dtype
-    return _by_step(formula, x, gradient, where, weights, step=strength, dtype=dtype, ops=ops)
-
-
-def _strength_max(x: Array, weights: Array | None, factor: float | None, *, ops: ArrayOps) -> Array:
-    if extent(x) == 0:
-        return ops.full((), 0, ops.result_dtype, x)
-
-    def formula(x: Array, weights: Array | None = None, *, ops: ArrayOps) -> Array:
-        return ops.largest(optimality.strengths(x, weights, factor, ops=ops))
-
-    return plan.largest(formula, x, weights, dtype=ops.result_dtype, ops=ops)
+    return by_step(formula, x, where, weights, step=step, ops=ops)
 
 
 def _project(
