@@ -139,6 +139,14 @@ def long_equal_elements_are_exact(value, library, n, fill, dtype):
     assert ulps(to_numpy(value(columns, axis=0)), [exact, exact], dtype) <= bound(library, dtype)
 
 
+def equal_elements_are_exact(value, library, shape, fill, dtype="float32", **options):
+    """Equal elements along any axes, also where a sum takes more than one step and the parts of a step are uneven."""
+    y, held = cast(library, dtype, np.full(shape, fill))
+    v = to_numpy(value(y, **options))
+    exact = float(held.flat[0]) * (held.size // v.size)  # of float32 and less, exact in float64
+    assert ulps(v, np.full(v.shape, exact), result_dtype(dtype)) <= bound(library, dtype)
+
+
 def long_arrays_are_exact(both, library, y, *, where=None, weights=None, **options):
     """A float32 array of the library, longer than a block, in any memory order; against NumPy's float64."""
     held = to_numpy(y)

@@ -163,6 +163,16 @@ def test_equal_elements_the_worst_case_of_naive_sums(library, fill, n):
         penalty_laws.long_equal_elements_are_exact(l1.value, library, n, fill, dtype)
 
 
+# Around the lengths at which JAX's sum takes one step more: 12, 12·32, 12·32·32.
+@pytest.mark.parametrize("n", [11, 12, 13, 23, 25, 383, 384, 385, 12_287, 12_288, 12_289])
+def test_equal_elements_around_the_steps_of_a_sum(library, n):
+    for dtype in {"float16", "bfloat16", "float32"} & set(library.dtypes):
+        for shape, axis in (((n,), None), ((n, 3), 0), ((3, n), 1), ((3, n), None)):
+            for fill in (0.1, 1 + 2.0**-23, 2 - 2.0**-23):
+                law = penalty_laws.equal_elements_are_exact
+                law(l1.value, library, shape, fill, dtype, axis=axis)
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_equal_elements_in_any_memory_order(library, order):
     if "float64" not in library.dtypes:

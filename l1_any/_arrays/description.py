@@ -27,10 +27,14 @@ class Description:
     """Why arrays of this type cannot be read, or None."""
     place: str = ""
     """"cpu" if the data are in the CPU's memory and slices are views, "cuda" for a CUDA GPU, else empty."""
+    kernels: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    """The rows of the table of kernels, by operation, as far as they were looked up."""
     _siblings: dict[Any, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     library: ClassVar[str] = ""
     """The name of the library in the table of kernels."""
+    title: ClassVar[str] = ""
+    """The name of the library in prose, if `library_name` is not that."""
     has_one_state: ClassVar[bool] = False
     """Whether all calls have the same state, so that `at` need not be called."""
     has_one_device: ClassVar[bool] = False

@@ -9,6 +9,7 @@ from jax import numpy as xp
 
 from l1_any._typing import Array, Device
 
+from . import decision
 from .differentiation import NotConnectedError
 from .standard import ArrayOps
 from .state import State
@@ -22,6 +23,7 @@ class JaxOps(ArrayOps):
     """Operations for JAX's arrays."""
 
     library = "jax"
+    title = "JAX"
     compiles = True
     sums_by_tree = True
     differentiates = "by transformation"
@@ -56,6 +58,10 @@ class JaxOps(ArrayOps):
         """Return the set of devices, or None if x is traced."""
         return None if isinstance(x, jax.core.Tracer) else x.devices()
 
+    def most_devices(self) -> int:
+        """Return the number of all devices: how an array is spread may not be known while it is traced."""
+        return int(jax.device_count())
+
     def detach(self, x: Array) -> Array:
         """Return x as a constant of automatic differentiation."""
         return jax.lax.stop_gradient(x)
@@ -89,10 +95,22 @@ class JaxOps(ArrayOps):
             return super().sort_descending(x, axis)
         return xp.flip(xp.sort(x.view(bits), axis=axis), axis=axis).view(x.dtype)
 
+    def parts(self, x: Array, axis: int, cuts: Sequence[slice]) -> list[Array]:
+        """Return parts of x, bfloat16 in float32.
+
+        XLA's CPU compiler does not slice bfloat16. It would convert all of x to float32 first, and store that.
+        """
+        if x.dtype != xp.bfloat16:
+            return super().parts(x, axis, cuts)
+        bits = super().parts(jax.lax.bitcast_convert_type(x, xp.uint16), axis, cuts)
+        return [xp.astype(jax.lax.bitcast_convert_type(each, xp.bfloat16), xp.float32) for each in bits]
+
     def compiled(self, function: Callable[..., T], *static: str) -> Callable[..., T]:
         """Return the compiled function, which is kept. Therefore the function must not be created for each call."""
         if self.is_traced:
             return function
+        if decision.asked:
+            decision.tell(self, "jit", lambda: "the formula on the whole array, compiled by jax.jit")
         if function not in _COMPILED:
             _COMPILED[function] = jax.jit(function, static_argnames=static)
         return _COMPILED[function]

@@ -1,7 +1,8 @@
 """The default for every array library: questions and operations, answered with the array API standard."""
 
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import array_api_compat as compat
@@ -16,6 +17,11 @@ from .dtypes import dtype_name
 from .state import State
 
 T = TypeVar("T")
+
+
+def _cores() -> int:
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,7 +63,7 @@ class ArrayOps(Description, Differentiation, Chunked):
         found = self._siblings.get(key)
         if found is None:
             found = self._siblings[key] = dataclasses.replace(
-                self, state=state, accumulator_name=accumulator_name, place=place
+                self, state=state, accumulator_name=accumulator_name, place=place, kernels={}
             )
         return found
 
@@ -79,6 +85,10 @@ class ArrayOps(Description, Differentiation, Chunked):
         """Return an object that is equal for arrays on the same devices, or None if the devices are unknown."""
         return self.device(x)
 
+    def most_devices(self) -> int:
+        """Return the number of devices over which an array may be spread, for sums by a tree."""
+        return 1
+
     def as_array(self, x: Array) -> Array:
         """Return a 0-d array for a scalar of the library, and an array unchanged."""
         return x
@@ -87,8 +97,8 @@ class ArrayOps(Description, Differentiation, Chunked):
         """Return an object converted by its own method for this library, and any other value unchanged."""
         return value
 
-    def finished(self, total: Array) -> Array:
-        """Round a total to the dtype of results, as an array."""
+    def finished(self, total: Array | float) -> Array:
+        """Round a total to the dtype of results, as an array. It is a float if a kernel on a CPU computed it."""
         return self.cast(total, self.result_dtype)
 
     def to_device(self, x: Array, like: Array) -> Array:
@@ -99,6 +109,23 @@ class ArrayOps(Description, Differentiation, Chunked):
         """Return the values as a NumPy array, bfloat16 in float32."""
         host = np.asarray(x)
         return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
+
+    def memory(self, x: Array) -> Any:
+        """Return the memory of x for kernels on a CPU, as a contiguous array of one dimension that is no copy.
+
+        float16 comes as its bits in uint16, bfloat16 as its bits in int16. None if kernels cannot read the memory.
+        """
+        del x
+        return None
+
+    def written(self, x: Array) -> None:
+        """Tell the library that a kernel has written to the memory of x."""
+        del x
+
+    def threads(self) -> int:
+        """Return the number of threads for a kernel on a CPU: OMP_NUM_THREADS, or the available cores."""
+        wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+        return int(wanted) if wanted.isdecimal() and int(wanted) else _cores()
 
     # Creation and casts.
 
@@ -195,6 +222,11 @@ class ArrayOps(Description, Differentiation, Chunked):
     def sum(self, x: Array, axes: tuple[int, ...], *, keepdims: bool, dtype: DType) -> Array:
         """Sum along some axes in a dtype, with the library's own sum."""
         return self.xp.sum(x, axis=None if len(axes) == x.ndim else axes, dtype=dtype, keepdims=keepdims)
+
+    def parts(self, x: Array, axis: int, cuts: Sequence[slice]) -> list[Array]:
+        """Return parts of x along an axis, in x's dtype or a wider one."""
+        before = (slice(None),) * axis
+        return [x[(*before, cut)] for cut in cuts]
 
     def number(self, n: Any, like: Array) -> Array:
         """Return a count, which may be a symbol, as a 0-d array of the accumulator's dtype."""

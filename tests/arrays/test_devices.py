@@ -50,6 +50,35 @@ for axis, results in ((None, 1), (0, 8)):
     assert sum(int(np.prod([int(n) for n in shape.split(",") if n])) for shape in sent) <= 16 * results
 """
 
+UNEVEN = """
+import re
+
+import jax
+import numpy as np
+import l1_any as l1
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+devices = np.asarray(jax.devices())
+flat, square = Mesh(devices, ("d",)), Mesh(devices.reshape(2, -1), ("a", "d"))
+for mesh, spec, shape in (
+    (flat, ("d",), (4 * 1009,)), (flat, ("d",), (4 * 9, 1009)), (flat, (None, "d"), (1009, 4 * 9)),
+    (square, ("a", "d"), (2 * 101, 2 * 103)), (square, ("d",), (2 * 1009,)), (square, (("a", "d"),), (4 * 101,)),
+):
+    x = np.random.default_rng(0).standard_normal(shape).astype("float32")
+    where = x > -1
+    y, m, w = (
+        jax.device_put(a, NamedSharding(mesh, PartitionSpec(*spec))) for a in (x, where, x)
+    )
+    for axis in (None, *range(x.ndim)):
+        total = l1.value(y, where=m, weights=w * w, axis=axis)
+        exact = np.sum(np.where(where, np.abs(x.astype(float)) * (x * x), 0), axis=axis)
+        assert np.allclose(total, exact, rtol=1e-6, atol=0)
+    program = jax.jit(l1.value).lower(y).compile().as_text()
+    sent = re.findall(r"= f32\\[([0-9,]*)\\]\\S* (?:all-|collective-|reduce-scatter)", program)
+    assert sent
+    assert sum(int(np.prod([int(n) for n in shape.split(",") if n])) for shape in sent) <= 16
+"""
+
 
 def run(code, devices):
     flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
@@ -64,7 +93,9 @@ def run(code, devices):
 
 
 @pytest.mark.only("jax")
-@pytest.mark.parametrize(("code", "devices"), [(ON_THE_SECOND, 2), (SHARDED, 8)], ids=["second", "sharded"])
+@pytest.mark.parametrize(
+    ("code", "devices"), [(ON_THE_SECOND, 2), (SHARDED, 8), (UNEVEN, 4)], ids=["second", "sharded", "uneven"]
+)
 def test_results_stay_on_their_devices(library, code, devices):
     if library.variant.x64:
         pytest.skip("the mode of the process that this one starts is the default one")

@@ -34,6 +34,14 @@ def sum_in_float32(x, *, axis=None):
     return np.asarray(np.cumsum(np.abs(x), axis=axis, dtype=np.float32)[-1])
 
 
+def sum_of_parts_that_overlap(x, *, axis=None):
+    """A sum of 12 parts of equal length, the last of which shares elements with the one before it."""
+    x = np.abs(x.reshape(-1)) if axis is None else np.abs(np.moveaxis(x, axis, 0))
+    length = -(-len(x) // 12)
+    starts = [*range(0, len(x) - length, length), len(x) - length]
+    return np.asarray(sum(np.sum(x[i : i + length], axis=0, dtype=np.float64) for i in starts), np.float32)
+
+
 def count_of_every_element(x, *, axis=None, reduce="sum", where=None):
     n = x.size if axis is None else x.shape[axis]
     return l1.value(x, axis=axis, where=where) / np.float32(n if reduce == "mean" else 1)
@@ -111,6 +119,15 @@ def test_a_float32_sum(library):
     law(l1.value, library, 300_001, 0.1, "float32")
     with pytest.raises(AssertionError):
         law(sum_in_float32, library, 300_001, 0.1, "float32")
+
+
+@pytest.mark.parametrize("planted", [sum_in_float32, sum_of_parts_that_overlap])
+def test_a_wrong_sum_of_equal_elements(library, planted):
+    law = penalty_laws.equal_elements_are_exact
+    for shape, axis in (((12_289,), None), ((12_289, 3), 0)):
+        law(l1.value, library, shape, 0.1, axis=axis)
+        with pytest.raises(AssertionError):
+            law(planted, library, shape, 0.1, axis=axis)
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1])

@@ -122,6 +122,18 @@ class TestNorm:
         assert to_numpy(l1.value(a + b)) <= both * (1 + 1e-6)
 
 
+class TestEqualElements:
+    """Equal elements, the worst case of naive sums, with any mantissa and along any axes."""
+
+    @given(
+        shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 900)).flatmap(st.permutations),
+        axis=st.sampled_from([None, 0, 1, 2, (0, 1), (0, 2), (1, 2)]),
+        fill=st.floats(1, 2, width=32),
+    )
+    def test_equal(self, library, shape, axis, fill):
+        penalty_laws.equal_elements_are_exact(l1.value, library, shape, fill, axis=axis)
+
+
 class TestStructures:
     """Splitting an array changes nothing."""
 
