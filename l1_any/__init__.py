@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from . import schedules
+from .explanation import explain
 from .groups import group_subgradient, group_value, prox_group
 from .huber import huber, huber_gradient
 from .optimality import strength_max, subdiff_distance
@@ -33,6 +34,7 @@ __all__ = [
     "Term",
     "TermReport",
     "Uniform",
+    "explain",
     "group_subgradient",
     "group_value",
     "huber",

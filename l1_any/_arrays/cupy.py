@@ -15,6 +15,7 @@ class CupyOps(ArrayOps):
     """Operations for CuPy's arrays."""
 
     library = "cupy"
+    title = "CuPy"
     sums_in_halves = True
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:

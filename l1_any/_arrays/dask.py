@@ -16,6 +16,7 @@ from .state import State
 class DaskOps(ArrayOps):
     """Operations for Dask's arrays."""
 
+    title = "Dask"
     is_chunked = True
     has_one_state = True
     has_one_device = True

@@ -41,13 +41,16 @@ class Differentiation:
     def tied(
         self,
         value: Callable[..., tuple[Array, ...]],
-        gradient: Callable[..., Array],
-        x: Array,
-        *constants: Array | None,
+        gradient: Callable[..., Sequence[Array]],
+        count: int,
+        *arrays: Array | None,
     ) -> tuple[Array, ...]:
-        """Return ``value(x, *constants)`` with the gradient ``gradient(g, x, *constants)`` if a graph records x."""
-        del gradient
-        return value(x, *constants)
+        """Return ``value(*arrays)``; its first item has the gradients ``gradient(g, *arrays)`` for the first arrays.
+
+        ``count`` is the number of arrays that have a gradient, if a graph records them; the others are constants.
+        """
+        del gradient, count
+        return value(*arrays)
 
     def graph_inputs(self, arrays: Sequence[Array]) -> list[Array]:
         """Return arrays that record the operations on them. The caller's own arrays are not changed."""

@@ -28,7 +28,7 @@ LIBRARIES = [
     Library("numpy", "ndarray", "l1_any._arrays.numpy:NumpyOps"),
     Library("numpy", "generic", "l1_any._arrays.numpy:NumpyOps"),
     Library("torch", "Tensor", "l1_any._arrays.torch:TorchOps"),
-    Library("torch.fx", "Proxy", "l1_any._arrays.torch:SymbolOps"),
+    Library("torch.fx", "Proxy", "l1_any._arrays.torch_symbols:SymbolOps"),
     Library("jax", "Array", "l1_any._arrays.jax:JaxOps"),
     Library("dask.array", "Array", "l1_any._arrays.dask:DaskOps"),
     Library("cupy", "ndarray", "l1_any._arrays.cupy:CupyOps"),

@@ -11,11 +11,15 @@ from .dtypes import dtype_name
 from .standard import ArrayOps
 from .state import State
 
+_HALF = 2
+_BITS = {"float16": np.uint16, "bfloat16": np.int16}
+
 
 class NumpyOps(ArrayOps):
     """Operations for NumPy's arrays and scalars."""
 
     library = "numpy"
+    title = "NumPy"
     sums_in_halves = True
     abs = staticmethod(np.abs)  # type: ignore[assignment]
     abs_to_sum = staticmethod(np.abs)  # type: ignore[assignment]
@@ -56,6 +60,23 @@ class NumpyOps(ArrayOps):
         """Return the only device."""
         del x
         return "cpu"
+
+    def memory(self, x: Array) -> Any:
+        """Return a view of one dimension, or None if x is not contiguous in the native byte order."""
+        flags = x.flags
+        if not (flags.c_contiguous and flags.aligned and x.dtype.isnative):
+            return None
+        flat = x if type(x) is np.ndarray and x.ndim == 1 else np.asarray(x).reshape(-1)
+        return flat.view(_BITS[x.dtype.name]) if x.dtype.itemsize == _HALF and x.dtype.name in _BITS else flat
+
+    def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
+        """Return an array filled with one value, or a scalar."""
+        del like
+        return np.full(shape, value, dtype) if shape else dtype.type(value)
+
+    def empty_like(self, x: Array, dtype: DType | None = None) -> Array:
+        """Return a new contiguous array of x's shape."""
+        return np.empty(x.shape, x.dtype if dtype is None else dtype)
 
     def zero(self, x: Array) -> Array:
         """Return a 0-d zero."""

@@ -11,7 +11,7 @@ import torch
 
 from l1_any._typing import Array, Device, DType
 
-from . import torch_autograd
+from . import huge_pages, torch_autograd
 from .dtypes import dtype_name
 from .standard import ArrayOps
 from .state import State
@@ -21,6 +21,8 @@ T = TypeVar("T")
 _WHOLE = (torch.Tensor, torch.nn.Parameter)
 _WITH_DOUBLE = ("cpu", "cuda")
 _LARGE = 1 << 16
+_CPU = torch.device("cpu")
+_FLOAT32 = torch.finfo(torch.float32).max
 _REFUSED = "a sparse or nested tensor; pass its values, or a list of dense tensors"
 
 # A dispatch mode may keep a result, as selective checkpointing does; such a result must not be overwritten. torch has
@@ -35,6 +37,7 @@ class TorchOps(ArrayOps):
     """Operations for torch's tensors."""
 
     library = "torch"
+    title = "PyTorch"
     differentiates = "by graph"
     sums_in_halves = True
     abs = staticmethod(torch.abs)
@@ -119,6 +122,30 @@ class TorchOps(ArrayOps):
         x = x.detach().cpu()
         return np.asarray(x.float() if x.dtype is torch.bfloat16 else x)
 
+    def memory(self, x: Array) -> Any:
+        """Return the memory as a NumPy array, or None for a tensor that is not contiguous or is lazily conjugated."""
+        if not x.is_contiguous():
+            return None
+        if x.requires_grad:
+            x = x.detach()
+        try:
+            if x.dtype is torch.bfloat16:
+                x = x.view(torch.int16)
+            own = x.numpy()
+        except RuntimeError:  # conjugate and negative bits
+            return None
+        if x.dtype is torch.float16:
+            own = own.view(np.uint16)
+        return own if own.ndim == 1 else own.reshape(-1)
+
+    def threads(self) -> int:
+        """Return the number of threads of torch's own operations."""
+        return int(torch.get_num_threads())
+
+    def written(self, x: Array) -> None:
+        """Tell autograd that a kernel has written to a tensor."""
+        torch.autograd.graph.increment_version(x)
+
     def detach(self, x: Array) -> Array:
         """Return x as a constant of autograd."""
         return x.detach()
@@ -131,6 +158,13 @@ class TorchOps(ArrayOps):
             return torch.zeros(shape, dtype=dtype, device=like.device) + value
         return torch.full(shape, value, dtype=dtype, device=like.device)
 
+    def empty_like(self, x: Array, dtype: DType | None = None) -> Array:
+        """Return a new contiguous tensor of x's shape and device, in huge pages if it is large."""
+        out = torch.empty_like(x, dtype=dtype, memory_format=torch.contiguous_format)
+        if self.place == "cpu" and out.nbytes >= huge_pages.FEWEST_BYTES:
+            huge_pages.ask_for(out.data_ptr(), out.nbytes)
+        return out
+
     def zero(self, x: Array) -> Array:
         """Return a 0-d zero."""
         return torch.zeros((), dtype=x.dtype, device=x.device)
@@ -141,6 +175,11 @@ class TorchOps(ArrayOps):
 
     def finished(self, total: Array) -> Array:
         """Round a total to the dtype of results."""
+        if type(total) is float:
+            fits = abs(total) < _FLOAT32 or self.result_name == "float64"
+            if fits:  # torch refuses finite numbers that are infinite in float32
+                return torch.full((), total, dtype=self.result_dtype, device=_CPU)
+            total = torch.full((), total, dtype=torch.float64, device=_CPU)
         return total.to(self.result_dtype)
 
     def abs_to_sum(self, x: Array) -> Array:
@@ -203,12 +242,15 @@ class TorchOps(ArrayOps):
     def tied(
         self,
         value: Callable[..., tuple[Array, ...]],
-        gradient: Callable[..., Array],
-        x: Array,
-        *constants: Array | None,
+        gradient: Callable[..., Sequence[Array]],
+        count: int,
+        *arrays: Array | None,
     ) -> tuple[Array, ...]:
-        """Return ``value(x, *constants)``; its first item has the gradient ``gradient(g, x, *constants)``."""
-        found: tuple[Array, ...] = torch_autograd.Tied.apply(value, gradient, x, *constants)
+        """Return ``value(*arrays)``; its first item has the gradients ``gradient(g, *arrays)`` for the first arrays."""
+        try:
+            found: tuple[Array, ...] = torch_autograd.TiedInEagerMode.apply(value, gradient, count, *arrays)
+        except RuntimeError:  # a transformation of torch.func is active, but does not concern these tensors
+            found = torch_autograd.Tied.apply(value, gradient, count, *arrays)
         return found
 
     graph_inputs = staticmethod(torch_autograd.inputs)
@@ -224,48 +266,6 @@ class TorchOps(ArrayOps):
 
     def _is_traced(self, x: Array) -> bool:
         return self.at(self.around(), x).state is State.TRACED
-
-
-class SymbolOps(TorchOps):
-    """Operations for symbols of torch.fx: they record all operations, and have neither dtype nor shape."""
-
-    @classmethod
-    def of(cls, x: Array) -> Self:
-        """Return the operations for all symbols."""
-        del x
-        return cls(xp=xp, dtype=None, dtype_name="float32", state=State.TRACED)
-
-    @classmethod
-    def table(cls) -> dict[Any, Self]:
-        """Return a table with one object for all keys, because the dtype of a symbol is a symbol."""
-        return _One(cls.of(None))
-
-    def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
-        """Return these operations: a symbol has one state."""
-        del around, x, others
-        return self
-
-    def zero(self, x: Array) -> Array:
-        """Return 0.0 as a number."""
-        del x
-        return 0.0
-
-    def cast(self, x: Array, dtype: DType) -> Array:
-        """Record the cast."""
-        return x.to(dtype)
-
-    def result(self, x: Array) -> Array:
-        """Return the symbol itself: its dtype is unknown, and counts as the dtype of results."""
-        return x
-
-
-class _One(dict[Any, Any]):
-    def __init__(self, ops: ArrayOps) -> None:
-        super().__init__()
-        self._ops = ops
-
-    def __getitem__(self, _: Any) -> Any:
-        return self._ops
 
 
 def _is_distributed(x: Array) -> bool:

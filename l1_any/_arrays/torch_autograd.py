@@ -12,6 +12,26 @@ from .differentiation import NotConnectedError
 T = TypeVar("T")
 
 
+class TiedInEagerMode(torch.autograd.Function):  # type: ignore[misc]
+    """As `Tied`, in the form without `setup_context`.
+
+    torch calls it 35 microseconds faster, because it does not inspect the signature of `forward`. It raises
+    RuntimeError inside a transformation of `torch.func`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Callable[..., tuple[Array, ...]], *inputs: Any) -> tuple[Array, ...]:
+        """Return the tuple ``value(*arrays)``. Only its first item has a gradient."""
+        output = value(*inputs[2:])
+        Tied.setup_context(ctx, (value, *inputs), output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, g: Array, *_: Array) -> tuple[Array | None, ...]:
+        """Return ``gradient(g, *arrays)`` for the first arrays, and nothing for the constants."""
+        return Tied.backward(ctx, g)
+
+
 class Tied(torch.autograd.Function):  # type: ignore[misc]
     """An autograd function that is made of a function for the value and a function for the gradient.
 
@@ -23,26 +43,27 @@ class Tied(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(
         value: Callable[..., tuple[Array, ...]],
-        gradient: Callable[..., Array],
-        x: Array,
-        *constants: Array | None,
+        gradient: Callable[..., Sequence[Array]],
+        count: int,
+        *arrays: Array | None,
     ) -> tuple[Array, ...]:
-        """Return the tuple ``value(x, *constants)``. Only its first item has a gradient."""
-        del gradient
-        return value(x, *constants)
+        """Return the tuple ``value(*arrays)``. Only its first item has a gradient."""
+        del gradient, count
+        return value(*arrays)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Array, ...]) -> None:
         """Keep the arrays for the backward pass."""
-        _, ctx.gradient, x, *constants = inputs
-        ctx.save_for_backward(x, *constants)
+        _, ctx.gradient, ctx.count, *arrays = inputs
+        ctx.save_for_backward(*arrays)
         ctx.mark_non_differentiable(*output[1:])
 
     @staticmethod
     def backward(ctx: Any, g: Array, *_: Array) -> tuple[Array | None, ...]:
-        """Return ``gradient(g, x, *constants)`` for x, and nothing for the constants."""
-        x, *constants = ctx.saved_tensors
-        return (None, None, ctx.gradient(g, x, *constants), *[None for _ in constants])
+        """Return ``gradient(g, *arrays)`` for the first arrays, and nothing for the constants."""
+        arrays = ctx.saved_tensors
+        constants = [None] * (len(arrays) - ctx.count)
+        return (None, None, None, *ctx.gradient(g, *arrays), *constants)
 
 
 def inputs(arrays: Sequence[Array]) -> list[Array]:

@@ -19,7 +19,7 @@ class Huber(_WithDelta):
     """h(x) = |x|²/(2δ) where |x| <= δ, else |x| - δ/2; in the accumulator's precision."""
 
     __slots__ = ()
-    operation = ""
+    kernels = penalty.Kernels("sum_of_huber", "sums_of_huber", "huber_gradient")
 
     def terms(self, x: Array, where: Array | None, weights: Array | None, /, *, ops: ArrayOps) -> Array:
         """m·w·h(x)."""
@@ -59,7 +59,8 @@ class Huber(_WithDelta):
         inside = ops.xp.abs(wide) <= self.delta
         slope = ops.xp.where(inside, wide / self.delta, penalty.sign(wide, ops=ops))
         # If x is zero or x/δ underflows, the slope is a zero with the sign of x.
-        return ops.positive_zeros(penalty.scaled(slope, x, where, weights, scale, n, ops=ops))
+        d = ops.positive_zeros(penalty.scaled(slope, x, where, weights, scale, n, ops=ops))
+        return penalty.unmasked(d, where, scale, ops=ops)
 
 
 def of(delta: float) -> penalty.Penalty:

@@ -1,7 +1,8 @@
 """The L1 penalty: magnitudes, signs, and the terms of the sums of a pytree."""
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from l1_any._arrays.standard import ArrayOps
@@ -10,12 +11,30 @@ from l1_any._typing import Array
 from .sums import Terms, total_of
 
 
+class Kernels(NamedTuple):
+    """The names of a penalty's formulas in the table of kernels; an empty string for a formula without kernels."""
+
+    total: str
+    """Σ m·w·h(x)."""
+    totals: str
+    """Σ m·w·h(x) of several arrays together."""
+    derivative: str
+    """m·h'(x)·scale."""
+    derivatives: str = ""
+    """m·h'(x)·scale of several arrays."""
+    both: str = ""
+    """The sum and the derivative, from one read."""
+
+
 class Penalty(Protocol):
     """A function h of each element, with its derivative. It is a named tuple, so that JAX can trace its numbers."""
 
     @property
-    def operation(self) -> str:
-        """The name of Σ m·h(x) in the table of kernels."""
+    def kernels(self) -> Kernels:
+        """The names of the formulas in the table of kernels."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield the numbers of h, which its kernels get too."""
 
     @property
     def total(self) -> Callable[..., Array]:
@@ -60,7 +79,8 @@ def sign(x: Array, *, ops: ArrayOps) -> Array:
     re = xp.where(infinite, at_infinity(re), xp.where(re == 0, zero, re / scale))
     im = xp.where(infinite, at_infinity(im), xp.where(im == 0, zero, im / scale))
     length = xp.where(null, one, xp.sqrt(re * re + im * im))
-    return xp.astype(re / length, x.dtype) + xp.astype(im / length, x.dtype) * 1j
+    # A part that underflowed may be -0.0.
+    return xp.astype(re / length + zero, x.dtype) + xp.astype(im / length + zero, x.dtype) * 1j
 
 
 def differentiable_abs(x: Array, *, ops: ArrayOps) -> Array:
@@ -72,8 +92,11 @@ def differentiable_abs(x: Array, *, ops: ArrayOps) -> Array:
 
 
 def magnitude(x: Array, *, ops: ArrayOps) -> Array:
-    """|x|, with a derivative of 0 at 0 in every library."""
-    return differentiable_abs(x, ops=ops) if ops.is_differentiated else ops.abs(x)
+    """|x|, with a derivative of 0 at 0 in every library. Libraries ignore a NaN beside an infinite part."""
+    if ops.is_differentiated:
+        return differentiable_abs(x, ops=ops)
+    a = ops.abs(x)
+    return ops.where(ops.xp.isnan(x), ops.full((), math.nan, a.dtype, x), a) if ops.is_complex else a
 
 
 def terms(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
@@ -189,6 +212,11 @@ def scaled(
     return ops.positive_zeros(out) if has_zeros else out
 
 
+def unmasked(s: Array, where: Array | None, scale: Array | float | None, *, ops: ArrayOps) -> Array:
+    """Return s with 0 where the mask is false, if the scale is an array, which may be infinite."""
+    return s if where is None or scale is None or isinstance(scale, float) else ops.selected(s, where)
+
+
 def ones(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
     """1 for each element that the mask selects, in the accumulator's dtype."""
     if where is None:
@@ -205,7 +233,9 @@ class Magnitude(_WithoutNumbers):
 
     __slots__ = ()
 
-    operation = "sum_of_magnitudes"
+    kernels = Kernels(
+        "sum_of_magnitudes", "sums_of_magnitudes", "signs", "signs_of_each", "magnitudes_and_signs"
+    )
     summands = (terms,)
     total = staticmethod(functools.partial(total_of, terms))
     terms = staticmethod(terms)
@@ -225,7 +255,7 @@ class Magnitude(_WithoutNumbers):
         s = sign(x if where is None else ops.selected(x, where), ops=ops)
         if weights is None and scale is None and n is None:
             return s
-        return scaled(s, x, where, weights, scale, n, ops=ops)
+        return unmasked(scaled(s, x, where, weights, scale, n, ops=ops), where, scale, ops=ops)
 
 
 MAGNITUDE = Magnitude()

@@ -7,15 +7,21 @@ import torch
 from l1_any._typing import Array
 
 
-def soft_threshold(x: Array, step: float) -> Array:
+def soft_threshold(
+    x: Array, where: Array | None, weights: Array | None, step: float, *, out: Array | None = None, ops: Any
+) -> Array | None:
     """Soft-threshold by a number. torch's zeros may be -0.0; adding 0.0 makes them +0.0."""
+    del ops
+    if where is not None or weights is not None or out is not None:
+        return None
     return torch.nn.functional.softshrink(x, step).add_(0.0)
 
 
 def sum_of_magnitudes(
-    x: Array, where: Array | None, weights: None, *, axes: tuple[int, ...], keepdims: bool, ops: Any
-) -> Array:
+    x: Array, where: Array | None, weights: Array | None, *, axes: tuple[int, ...], keepdims: bool, ops: Any
+) -> Array | None:
     """Σ m·|x| on a GPU, with at most one copy of x; abs and sum would make two."""
-    del weights  # None: `_run.reduce` names no operation if there are weights
+    if weights is not None:
+        return None
     x = ops.selected(x, where)
     return torch.linalg.vector_norm(x, 1, dim=axes, keepdim=keepdims, dtype=ops.accumulator)

@@ -1,6 +1,7 @@
 """The operators on groups, applied to each array of a pytree."""
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 
@@ -60,6 +61,11 @@ def group_subgradient(
 
 
 def _prox_group(x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    if ops.is_plain and isinstance(step, float):
+        fused = plan.kernel("shrink_groups", ops, math.prod(x.shape))
+        p = None if fused is None else fused(x, step, axes=axes, ops=ops)
+        if p is not None:
+            return p
     return _on_groups(functools.partial(formulas.prox, axes=axes), x, step, axes=axes, ops=ops)
 
 
@@ -119,7 +125,12 @@ def _weighted_norms(
     ops: ArrayOps,
 ) -> Array:
     """Σ w·‖x‖₂, in the accumulator's dtype."""
-    norms = formulas.norms(x, axes=groups, ops=ops)
+    norms = None
+    if ops.is_plain:
+        fused = plan.kernel("group_norms", ops, math.prod(x.shape))
+        norms = None if fused is None else fused(x, axes=groups, ops=ops)
+    if norms is None:
+        norms = formulas.norms(x, axes=groups, ops=ops)
     if weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
     return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)

@@ -36,9 +36,13 @@ def on_leaf(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any)
     return function(*leaf, *args, **static)
 
 
-def summed(totals: Sequence[Array]) -> Array:
-    """Add up the results of the leaves."""
-    return totals[0] if len(totals) == 1 else functools.reduce(operator.add, totals)
+def summed(totals: Sequence[Array | float], leaves: Sequence[Leaf]) -> Array | float:
+    """Add up the results of the leaves. A float, which a kernel gave, becomes an array beside others."""
+    if len(totals) == 1:
+        return totals[0]
+    x, ops = leaves[0].x, leaves[0].ops
+    arrays = [ops.full((), t, ops.accumulator, x) if type(t) is float else t for t in totals]
+    return functools.reduce(operator.add, arrays)
 
 
 def widest(leaves: Sequence[Leaf]) -> ArrayOps:

@@ -36,10 +36,11 @@ def count(leaves: Sequence[Leaf], axes: Axes) -> Array | float:
     return n if isinstance(n, float) and type(n) is float else leaves[0].ops.as_array(n)
 
 
-def divided(total: Array, n: Array | float, axes: Axes, *, ops: ArrayOps) -> Array:
+def divided(total: Array | float, n: Array | float, axes: Axes, *, ops: ArrayOps) -> Array:
     """Return the mean, or NaN for n = 0. If a mask selects nothing, the gradient is 0."""
     if isinstance(n, float):
         return total / n if n else total * float("nan")  # NumPy would warn of 0/0
+    total = ops.full((), total, ops.accumulator, n) if isinstance(total, float) else total  # of a kernel
     n = ops.xp.squeeze(n, axis=axes) if n.ndim > total.ndim else n
     nan = ops.full((), float("nan"), total.dtype, total)
     return ops.where(n > 0, total / divisor(n, ops=ops), nan)

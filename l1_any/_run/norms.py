@@ -30,14 +30,14 @@ def norm(
     if len(leaves) == 1:
         return on_leaf(_norm, leaves[0], penalty, squares=squares, is_mean=is_mean)
     totals = [on_leaf(_total_of, leaf, penalty, terms=squares, power=2) for leaf in leaves]
-    return _root(summed(totals), mean.count(leaves, None) if is_mean else None, leaves)
+    return _root(summed(totals, leaves), mean.count(leaves, None) if is_mean else None, leaves)
 
 
 def dot(leaves: Sequence[Leaf]) -> Array:
     """Σ m·w·x, in the accumulator's dtype."""
     leaves = [constant(leaf) for leaf in leaves]
     totals = [on_leaf(_total_of, leaf, MAGNITUDE, terms=formulas.products, power=1) for leaf in leaves]
-    return leaves[0].ops.as_array(summed(totals))
+    return leaves[0].ops.as_array(summed(totals, leaves))
 
 
 def _norm(
@@ -69,7 +69,11 @@ def _total_of(
     power: int,
 ) -> Array:
     formula = functools.partial(sums.total_of, functools.partial(terms, penalty=penalty))
-    total = plan.reduce(formula, x, where, weights, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
+    operation = "sum_of_squared_signs" if terms is formulas.squared_signs else ""
+    axes = tuple(range(x.ndim))
+    total = plan.reduce(formula, x, where, weights, axes=axes, keepdims=False, ops=ops, operation=operation)
+    if type(total) is float:  # of a kernel
+        total = ops.full((), total, ops.accumulator, x)
     return total if factor is None else total * factor if power == 1 else total * factor * factor
 
 

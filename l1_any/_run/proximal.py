@@ -25,19 +25,43 @@ def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool) -> list[
         t = step
         if factor is not None or type(t) is not float or t > _LARGEST["float32"]:
             t = times_factor(step, factor, ops)
-        alone = where is None and weights is None and not nonnegative and isinstance(t, float)
-        kernel = plan.kernel("soft_threshold", ops) if alone else None
-        if kernel is not None:
-            out.append(kernel(x, t))
+        p = None
+        if ops.is_plain and not nonnegative and isinstance(t, float):
+            alone = where is None and weights is None
+            fused = plan.kernel("soft_threshold", ops, math.prod(x.shape), alone=alone)
+            p = None if fused is None else fused(x, where, weights, t, ops=ops)
+        if p is not None:
+            out.append(p)
         elif ops.compiles:
             run = ops.compiled(_prox, "nonnegative", "ops")
             out.append(run(x, where, weights, t, nonnegative=nonnegative, ops=ops))
         elif isinstance(t, float):
             formula = functools.partial(proximal.prox, nonnegative=nonnegative, step=t)
-            out.append(plan.elementwise(formula, x, where, weights, ops=ops))
+            operation = "" if nonnegative else "soft_threshold"
+            out.append(plan.elementwise(formula, x, where, weights, ops=ops, operation=operation))
         else:
             out.append(_prox(x, where, weights, t, nonnegative=nonnegative, ops=ops))
     return out
+
+
+def prox_in_place(arrays: Sequence[Array], step: float) -> None:
+    """Soft-threshold plain arrays in place."""
+    groups: dict[int, list[Leaf]] = {}
+    for x in arrays:
+        ops = known(x)
+        groups.setdefault(id(ops), []).append(Leaf(x, ops.at(ops.around(), x)))
+    for leaves in groups.values():
+        ops, own = leaves[0].ops, [leaf.x for leaf in leaves]
+        t = times_factor(step, None, ops)
+        size = sum([math.prod(x.shape) for x in own])
+        fused = plan.kernel("soft_thresholds", ops, size) if ops.is_plain else None
+        if fused is not None and fused(own, t, ops=ops) is not None:
+            for x in own:
+                ops.written(x)
+            continue
+        for leaf in leaves:
+            # The result has no name, so that only one temporary is kept at a time.
+            leaf.x[...] = prox([leaf], step, nonnegative=False)[0]
 
 
 def prox_elastic_net(leaves: Sequence[Leaf], step: Threshold, *, l1_ratio: float) -> list[Array]:

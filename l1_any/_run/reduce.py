@@ -15,7 +15,7 @@ from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Axes, Leaf
 
-from . import autograd, mean, plan, signs
+from . import autograd, many, mean, plan, signs
 from .leaves import beside, constant, on_leaf, summed, widest
 
 
@@ -34,8 +34,11 @@ def value(
 ) -> Array:
     """Σ m·w·h(x), divided by n for a mean. ``axes=None`` means all elements of all leaves."""
     if len(leaves) > 1:
-        totals = []
-        for leaf in leaves:
+        totals: list[Array] = []
+        others: Sequence[Leaf] = leaves
+        if leaves[0].ops.is_plain or leaves[0].ops.is_recorded:
+            totals, others = many.totals(leaves, penalty)
+        for leaf in others:
             run = leaf.ops.compiled(_total, "ops", "axes", "keepdims") if leaf.ops.compiles else _total
             totals.append(run(*leaf, penalty, axes=None, keepdims=False))
         return _finished(totals, mean.count(leaves, None) if is_mean else None, leaves)
@@ -71,7 +74,12 @@ def subgradient(
     leaves = [constant(leaf) for leaf in leaves]
     # n is an argument, because XLA would multiply by the reciprocal of a constant.
     n = mean.count(leaves, axes) if is_mean else None
-    return [on_leaf(signs.derivative, beside(leaf, n), n, penalty) for leaf in leaves]
+    leaves = [beside(leaf, n) for leaf in leaves]
+    if len(leaves) > 1:
+        together = many.derivatives(leaves, n, penalty)
+        if together is not None:
+            return together
+    return [on_leaf(signs.derivative, leaf, n, penalty) for leaf in leaves]
 
 
 def value_and_subgradient(
@@ -121,8 +129,8 @@ def _total(
 ) -> Array:
     """Σ m·w·h(x), in the accumulator's dtype."""
     reduced = tuple(range(x.ndim)) if axes is None else axes
-    large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION or ops.is_complex)
-    if large and ops.records_alone(x, weights):
+    large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION_OF_KERNELS or ops.is_complex)
+    if large and autograd.is_one_function(x, ops, weights, penalty):
         own = (penalty.terms,)
         (total,) = autograd.tied(own, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
     elif ops.is_traced and ops.differentiates == "by transformation":
@@ -136,7 +144,8 @@ def _total(
             axes=reduced,
             keepdims=keepdims,
             ops=ops,
-            operation=penalty.operation if weights is None else "",
+            operation=penalty.kernels.total,
+            numbers=penalty,
         )
     return total if factor is None else total * factor
 
@@ -154,8 +163,7 @@ def _totals(
     if len(summands) == 1:
         return (_total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False),)
     options: dict[str, Any] = {"axes": tuple(range(x.ndim)), "keepdims": False, "ops": ops}
-    large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION or ops.is_complex)
-    if large and ops.records_alone(x, weights):
+    if ops.is_recorded and autograd.is_one_function(x, ops, weights, penalty):
         out = autograd.tied(summands, penalty, x, where, weights, **options)
     elif ops.is_plain:
         out = plan.reduce(functools.partial(sums.totals_of, summands), x, where, weights, **options)
@@ -210,10 +218,12 @@ def _total_and_signs(
     axes: Axes,
     keepdims: bool,
 ) -> tuple[Array, Array]:
-    if signs.are_written_with_the_sum(x, ops):
+    if ops.is_plain:
         reduced = tuple(range(x.ndim)) if axes is None else axes
-        total, s = signs.with_sum(x, ops, where, weights, factor, n, axes=reduced, keepdims=keepdims)
-        return total if factor is None else total * factor, s
+        both = signs.with_sum(x, ops, where, weights, factor, n, axes=reduced, keepdims=keepdims)
+        if both is not None:
+            total, s = both
+            return total if factor is None else total * factor, s
     total = _total(x, ops, where, weights, factor, MAGNITUDE, axes=axes, keepdims=keepdims)
     if ops.is_differentiated:
         x, ops, where, weights, factor = constant(Leaf(x, ops, where, weights, factor))
@@ -221,11 +231,11 @@ def _total_and_signs(
 
 
 def _with_mean(totals: Sequence[Array], n: Array | float, leaves: Sequence[Leaf]) -> tuple[Array, Array]:
-    ops, total = widest(leaves), summed(totals)
+    ops, total = widest(leaves), summed(totals, leaves)
     return ops.finished(total), ops.finished(mean.divided(total, n, None, ops=ops))
 
 
 def _finished(totals: Sequence[Array], n: Array | float | None, leaves: Sequence[Leaf]) -> Array:
     """Add up the results of the leaves, divide by n for a mean, and round once."""
-    ops, total = widest(leaves), summed(totals)
+    ops, total = widest(leaves), summed(totals, leaves)
     return ops.finished(total if n is None else mean.divided(total, n, None, ops=ops))

@@ -1,5 +1,6 @@
 """The derivative of the penalty, computed by blocks for large plain arrays."""
 
+import math
 from typing import Any
 
 from l1_any._arrays.standard import ArrayOps
@@ -22,6 +23,14 @@ def derivative(
     """m·w·h'(x), divided by n if n is given; a constant of automatic differentiation."""
     if n is not None:
         n = mean.divisor(n, ops=ops)
+    operation, fused = penalty.kernels.derivative, None
+    if ops.is_plain and weights is None:
+        fused = plan.kernel(operation, ops, math.prod(x.shape))
+    if fused is not None:
+        scale, one = scale_of(factor, n, ops)
+        s = fused(x, where, scale, *penalty, ops=ops) if one else None
+        if s is not None:
+            return s
     if n is not None and not isinstance(n, float):
 
         def by_array(
@@ -29,19 +38,25 @@ def derivative(
         ) -> Array:
             return penalty.derivative(x, where, weights, factor, n, ops=ops)
 
-        s = plan.elementwise(by_array, x, where, weights, n, ops=ops)
+        s = plan.elementwise(by_array, x, where, weights, n, ops=ops, operation=operation)
     else:
 
         def by_number(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
             return penalty.derivative(x, where, weights, factor, n, ops=ops)
 
-        s = plan.elementwise(by_number, x, where, weights, ops=ops)
+        s = plan.elementwise(by_number, x, where, weights, ops=ops, operation=operation)
     return ops.detach(s) if ops.is_differentiated else s
 
 
-def are_written_with_the_sum(x: Array, ops: ArrayOps) -> bool:
-    """Whether sum and derivative are computed block by block: a block stays in the cache for the second formula."""
-    return plan.is_by_blocks(ops, x, blocks.WRITTEN)
+def scale_of(
+    factor: float | None, n: Array | float | None, ops: ArrayOps
+) -> tuple[Array | float | None, bool]:
+    """Return factor/n, and whether it is one number: a float, an array of one element, or None for 1."""
+    if n is None:
+        return factor, True
+    if not isinstance(n, float) and math.prod(n.shape) != 1:
+        return n, False
+    return ops.quotient(1.0 if factor is None else factor, n), True
 
 
 def with_sum(
@@ -54,9 +69,24 @@ def with_sum(
     *,
     axes: tuple[int, ...],
     keepdims: bool,
-) -> tuple[Array, Array]:
-    """Σ m·w·|x|, not multiplied by the factor, and m·w·s·factor/n."""
+) -> tuple[Array, Array] | None:
+    """Σ m·w·|x|, not multiplied by the factor, and m·w·s·factor/n, from one read; None if it takes two."""
+    size = math.prod(x.shape)
+    fused = plan.kernel(MAGNITUDE.kernels.both, ops, size, alone=where is None) if weights is None else None
+    if fused is None and not plan.is_by_blocks(ops, x, blocks.WRITTEN):
+        return None
     divisor = None if n is None else mean.divisor(n, ops=ops)
+    if fused is not None:
+        scale, one = scale_of(factor, divisor, ops)
+        both: tuple[Array, Array] | None = None
+        if one:
+            both = fused(x, where, scale, axes=axes, keepdims=keepdims, ops=ops)
+        if both is not None:
+            return both
+    # A block stays in the cache for the second formula.
+    if not plan.is_by_blocks(ops, x, blocks.WRITTEN):
+        return None
+    plan.tell_blocks(ops, blocks.WRITTEN, MAGNITUDE.kernels.both, x)
     number = divisor if divisor is None or isinstance(divisor, float) else None
     s = ops.empty_like(x)
 

@@ -1,19 +1,18 @@
 """The proximal step around any torch optimizer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
 from l1_any._arguments.numbers import number
-from l1_any._typing import Array, Axis
-from l1_any.groups import prox_group
-from l1_any.proximal import prox
+from l1_any._typing import Axis
 
 from ._exclusion import Exclusion, check_patterns
 from ._param_groups import AdmittedGroup, Schedule, admitted
-from ._tensors import local_part, memory_place, whole
+from ._tensors import whole
+from ._thresholds import threshold_all
 
 _STATE_DICT_HOOKS = (
     "_optimizer_state_dict_pre_hooks",
@@ -180,7 +179,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         ]  # an error must come before the step
         loss = self.inner_optimizer.step() if closure is None else self.inner_optimizer.step(closure)
         with torch.no_grad():
-            _threshold_all(groups, strengths)
+            threshold_all(groups, strengths)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
@@ -257,34 +256,6 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         """Return the current groups; groups that were added to the inner optimizer directly are admitted."""
         self._admitted = admitted(self.param_groups, self._admitted, self._group_defaults, self._exclude)
         return self._admitted
-
-
-def _threshold_all(groups: Sequence[AdmittedGroup], strengths: Sequence[float]) -> None:
-    seen = set()
-    for admitted_group, strength in zip(groups, strengths, strict=True):
-        group = admitted_group.group
-        group["strength"] = strength
-        group["strength_step"] += 1
-        if strength == 0:
-            continue
-        step = group["lr"] * strength
-        for p in group["params"]:
-            if p.grad is None or p not in admitted_group.thresholded:
-                continue
-            place = memory_place(local_part(p))
-            if place not in seen:
-                seen.add(place)
-                _threshold(p, step, group["group_axis"])
-
-
-def _threshold(p: torch.Tensor, step: Array | float, axis: Axis) -> None:
-    if isinstance(step, torch.Tensor):  # learning rates can be tensors, even on other devices
-        step = step.reshape(()).to(p.device)
-    if axis is None:
-        local = local_part(p)
-        local.copy_(prox(local, step))
-    else:
-        p.copy_(prox_group(p, step, axis=axis))
 
 
 def _share_of_zeros(group: AdmittedGroup) -> float:
