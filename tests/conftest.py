@@ -9,7 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from l1_any.testing import BACKENDS, Backend, Variant
+from l1_any.testing import BACKENDS, Backend, Variant, kernels
 
 hypothesis.settings.register_profile(
     "l1_any",
@@ -28,26 +28,32 @@ def pytest_addoption(parser):
         "--backend", action="append", choices=names, help="library to test; an error if it is missing"
     )
     parser.addoption(
+        "--kernels",
+        choices=["default", "always", "never"],
+        default="default",
+        help="fused kernels: for arrays that are large enough, for arrays of any size, or not at all",
+    )
+    parser.addoption(
         "--device", choices=["cpu", "cuda"], default="cpu", help="variants to run: those on a CPU or a GPU"
     )
 
 
 def pytest_configure(config):
-    """Give torch's compiler a cache of this run alone.
+    """Give torch's compiler and numba caches of this run alone.
 
-    By default the cache is shared by all runs on the machine, and code that was compiled there for another
-    processor aborts the process.
+    By default torch's cache is shared by all runs on the machine, and code that was compiled there for another
+    processor aborts the process. numba's cache does not notice a change in a function that a kernel calls.
     """
-    if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
-        return
-    cache = tempfile.mkdtemp(prefix="l1_any-inductor-")
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR"):
+        if name in os.environ:
+            continue
+        cache = os.environ[name] = tempfile.mkdtemp(prefix="l1_any-")
 
-    def remove():
-        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
-        shutil.rmtree(cache, ignore_errors=True)
+        def remove(name=name, cache=cache):
+            del os.environ[name]
+            shutil.rmtree(cache, ignore_errors=True)
 
-    config.add_cleanup(remove)
+        config.add_cleanup(remove)
 
 
 def requested(config) -> list[Backend]:
@@ -150,6 +156,14 @@ def pytest_report_header(config):
 def library(request):
     with request.param.backend.mode(request.param.variant):
         yield request.param
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels(pytestconfig):
+    """The fused kernels that this run asks for."""
+    wanted = pytestconfig.getoption("kernels")
+    with kernels(enabled=wanted != "never", smallest=0 if wanted == "always" else None):
+        yield
 
 
 @pytest.fixture(scope="session")

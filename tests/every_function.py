@@ -113,8 +113,8 @@ for _name, _function in REDUCTIONS.items():
 
 
 def functions():
-    """Name the public functions of arrays."""
-    return {name for name in l1.__all__ if inspect.isfunction(getattr(l1, name))} - {"to_floats"}
+    """Name the public functions that compute arrays from arrays."""
+    return {name for name in l1.__all__ if inspect.isfunction(getattr(l1, name))} - {"explain", "to_floats"}
 
 
 def flat(result):

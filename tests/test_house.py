@@ -22,7 +22,7 @@ LAYERS = (
     {"_arguments", "_formulas"},
     {"_kernels"},
     {"_run"},
-    {"groups", "huber", "optimality", "penalty", "proximal", "schedules"},
+    {"explanation", "groups", "huber", "optimality", "penalty", "proximal", "schedules"},
     {"regularization"},
     {""},
     {"optim", "testing", "tinker"},
