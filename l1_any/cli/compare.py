@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from l1_any._kernels.table import FAST
 from l1_any.testing.exact_sum import absolute_sum
 
 from .errors import CommandError, one_line
@@ -29,6 +30,12 @@ class Comparison:
     def disagreeing(self) -> tuple[Row, ...]:
         """The rows that break the contract, or that failed for another reason than memory or dtype."""
         return tuple(row for row in self.rows if row.agrees is False)
+
+    @property
+    def advice(self) -> str:
+        """The command that would make a row faster, or an empty string."""
+        advised = any(FAST in row.result.explanation for row in self.rows if row.result)
+        return f'pip install "{FAST}"' if advised else ""
 
 
 def compare(

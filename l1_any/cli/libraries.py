@@ -202,7 +202,7 @@ LIBRARIES = (
         _BACKENDS["strict"],
         devices=lambda xp: {"cpu": xp.Device("CPU_DEVICE"), "device1": xp.Device("device1")},
         asarray=_strict_asarray,
-        idioms=lambda xp, reduce: {f"xp.{reduce}(xp.abs(x))": lambda x: getattr(xp, reduce)(xp.abs(x))},
+        idioms=lambda _, __: {},  # a reference implementation, which nobody uses for its speed
     ),
     Library(
         _BACKENDS["torch"],

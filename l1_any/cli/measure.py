@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
+from l1_any._arrays import decision
 from l1_any._arrays.lookup import known
 from l1_any._typing import Array, Device
 from l1_any.testing import ulps
@@ -55,7 +56,8 @@ class Result:
 
     Distances are in units of the last place of the value that is exactly rounded to `dtype`; `ulps_allowed` is
     the most that the contract permits. A field is None where there is no result: the mean of an empty array, or the
-    derivative in a library without automatic differentiation.
+    derivative in a library without automatic differentiation. `how` says in a word how the value was computed, and
+    `explanation` in a line, as `l1_any.explain`; both are empty for a function that does not say it.
     """
 
     dtype: str
@@ -68,7 +70,15 @@ class Result:
     subgradient_at_zero: float
     autodiff_at_zero: float | None
     seconds: float
+    how: decision.How = ""
+    explanation: str = ""
     idioms: tuple[Idiom, ...] = ()
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast as the library's usual expression, the first one, the value was."""
+        usual = self.idioms[0].seconds if self.idioms else None
+        return None if usual is None else usual / self.seconds
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,7 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
     place.number(penalty.value(zero, reduce=reduce))
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))
     truth = exact.rounded(reduce)
+    explanation = decision.explained(lambda: penalty.value(data, reduce=reduce))
     return Result(
         dtype=dtype.name,
         value=value,
@@ -181,6 +192,8 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
         subgradient_at_zero=place.number(penalty.subgradient(zero, reduce=reduce)),
         autodiff_at_zero=_derivative(place, zero, lambda x: penalty.value(x, reduce=reduce)),
         seconds=seconds,
+        how=explanation.how,
+        explanation=explanation.text,
         idioms=tuple(_idioms(place, data, exact, reduce)),
     )
 

@@ -56,6 +56,8 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
         for idiom in row.result.idioms if row.result else ():
             if idiom.note:
                 console.print(f"{row.library} {row.device}, {idiom.source}: {idiom.note}")
+    if comparison.advice:
+        console.print(f"{comparison.advice} makes large arrays on a CPU faster")
     for name, command in comparison.not_installed.items():
         console.print(f"{name} is not installed: {command}")
     console.print(conclusion(comparison), style="red" if comparison.disagreeing else "green")
@@ -67,6 +69,7 @@ def to_json(source: Source, comparison: Comparison) -> str:
     facts = asdict(source) | {
         "rows": rows,
         "not_installed": comparison.not_installed,
+        "advice": comparison.advice,
         "agree": not comparison.disagreeing,
         "conclusion": conclusion(comparison),
     }
@@ -74,24 +77,43 @@ def to_json(source: Source, comparison: Comparison) -> str:
 
 
 def _penalties(rows: tuple[Row, ...], width: int) -> Table:
-    numbers = ">value", ">mean", ">norm\nof s", ">ulps\noff", ">s\nat 0", ">grad\nat 0", ">time"
     wide = width >= _WIDE
-    beside = " " if wide else "\n"
-    table = _table("library", "device", *numbers, wide=wide)
+    together = [">value", ">mean"] if wide else [">value\nmean"]
+    times = [">time", "how", "than the\nusual"] if wide else [">time", "than the\nusual"]
+    headers = [*together, ">norm\nof s", ">ulps\noff", ">s\nat 0", ">grad\nat 0", *times]
+    table = _table("library", "device", *headers, wide=wide)
     for row in rows:
         if result := row.result:
+            pairs = (
+                (_float(result.value, result), _float(result.mean, result)),
+                (_time(result.seconds), _how(result)),
+            )
+            beside = " " if wide else "\n"
+            sums, time = (pair if wide else ["\n".join(pair)] for pair in pairs)
             table.add_row(
                 row.library + beside + row.version.partition("+")[0],
                 row.device + beside + row.dtype,
-                _float(result.value, result),
-                _float(result.mean, result),
+                *sums,
                 _number(result.subgradient_norm, 7),
                 _number(result.ulps),
                 _number(result.subgradient_at_zero),
                 _number(result.autodiff_at_zero),
-                _time(result.seconds),
+                *time,
+                _speed(result.ratio).replace(" x ", f" x{beside}"),
             )
     return table
+
+
+def _how(result: Result) -> str:
+    return result.how or _ABSENT
+
+
+def _speed(ratio: float | None) -> str:
+    """Say how fast the value is beside the usual expression."""
+    if ratio is None:
+        return _ABSENT
+    times, word = (ratio, "faster") if ratio >= 1 else (1 / ratio, "slower")
+    return f"{times:.1f} x {word}" if f"{times:.1f}" != "1.0" else "as fast"
 
 
 def _idioms(rows: tuple[Row, ...], width: int) -> Table:

@@ -9,9 +9,10 @@ import pytest
 from safetensors.numpy import save_file
 
 import l1_any as l1
+from l1_any.cli import report
 
 X = -np.random.default_rng(0).exponential(size=(10, 20)).astype(np.float32)
-LIMIT = 2**27
+LIMIT = 2**28  # numba's compiler needs more than 2^27, and hangs with less
 
 
 @pytest.fixture
@@ -68,6 +69,39 @@ def test_json_is_all_that_is_printed(command, npy):
     assert (row["library"], row["version"], row["device"]) == ("numpy", np.__version__, "cpu")
     assert result["value"] == result["mean"] == float(l1.value(X, reduce="mean"))
     assert result["idioms"][0]["source"] == "np.abs(x).mean()"
+    assert result["how"] == "whole"
+    assert result["explanation"] == l1.explain(l1.value, X, reduce="mean")
+    assert facts["advice"] == ""
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+from l1_any.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("kernels", ["1", "0"])
+def test_the_extra_is_advised_where_it_would_help(tmp_path, kernels):
+    """Without numba, for a large array; not if kernels are turned off, nor for a small array."""
+    np.save(tmp_path / "large.npy", np.ones(1 << 20, np.float32))
+    np.save(tmp_path / "small.npy", X)
+    environment = os.environ | {"L1_ANY_KERNELS": kernels}
+    for name in ("large.npy", "small.npy"):
+        path = tmp_path / name
+        done = run_python(WITHOUT_NUMBA, "compare", path, "--library", "numpy", env=environment)
+        assert done.returncode == 0, done.stderr
+        advised = 'pip install "l1_any[fast]" makes large arrays on a CPU faster' in done.stdout
+        assert advised == (name == "large.npy" and kernels == "1")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [(None, "-"), (12.34, "12.3 x faster"), (1.02, "as fast"), (0.97, "as fast"), (0.5, "2.0 x slower")],
+)
+def test_speed_in_words(ratio, words):
+    assert report._speed(ratio) == words
 
 
 def test_json_without_json_numbers(command, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from array_api_compat import array_namespace
 
 import l1_any as l1
+import l1_any.testing
 from l1_any.cli import memory
 from l1_any.cli.compare import compare
 from l1_any.cli.errors import CommandError
@@ -176,6 +177,53 @@ def test_a_wrong_derivative_at_zero_is_found(name):
     comparison = compare(np.ones(4, np.float32), penalty=planted(value=value), libraries=[name])
     assert comparison.agreeing == ()
     assert {row.note for row in comparison.disagreeing} == {"derivative at 0 is 1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "enabled", "how"),
+    [
+        ("numpy", True, "kernel"),
+        ("numpy", False, "blocks"),
+        ("array-api-strict", True, "blocks"),
+        ("torch", True, "kernel"),
+        ("torch", False, "blocks"),
+        ("jax", True, "jit"),
+        ("dask", True, "chunks"),
+    ],
+)
+def test_a_row_says_how_it_was_computed(name, enabled, how):
+    if name not in INSTALLED:
+        pytest.skip(f"{name} is not installed")
+    if how == "kernel":
+        pytest.importorskip("numba", reason="the kernels need numba")
+    x = np.ones(1 << 22, np.float32)
+    with l1.testing.kernels(enabled=enabled):
+        comparison = compare(x, penalty=l1, libraries=[name])
+        result = comparison.rows[0].result
+        assert result.how == how
+        assert result.explanation == l1.explain(l1.value, placed(name, x))
+        assert comparison.advice == ""
+
+
+def placed(name, x):
+    library = next(library for library in LIBRARIES if library.name == name)
+    module = library.load()
+    return library.asarray(module, x, library.devices(module)["cpu"])
+
+
+def test_a_small_array_is_computed_as_a_whole():
+    result = row_of(compare(np.ones(9, np.float32), penalty=l1, libraries=["numpy"]), "numpy").result
+    assert result.how == "whole"
+
+
+def test_another_implementation_need_not_say_how():
+    (row,) = compare(X, penalty=planted(value=lambda x, **_: np.abs(x).sum()), libraries=["numpy"]).rows
+    assert (row.result.how, row.result.explanation) == ("", "")
+
+
+def test_a_row_is_compared_with_the_first_usual_expression():
+    result = row_of(compare(X, penalty=l1, libraries=["numpy"]), "numpy").result
+    assert result.ratio == result.idioms[0].seconds / result.seconds
 
 
 def test_too_little_memory_is_a_note(monkeypatch):
