@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import _model
+import _penalties
 import _proximal
 import numpy as np
 from _cases import Case, Library
@@ -27,7 +29,7 @@ def _numpy(_device: str) -> Library:
             Case("axis", "np.linalg.norm(x, 1, axis=-1)", lambda x: np.linalg.norm(x, 1, axis=-1)),
             Case("axis", "l1.value(x, axis=-1)", lambda x: l1.value(x, axis=-1)),
         ),
-        dtypes=("float32", "float16", "float64"),
+        dtypes=("float32", "float16", "float64", "complex64", "complex128"),
         reader=("np.max(x)", np.max),
     )
 
@@ -195,4 +197,8 @@ def installed(device: str) -> list[str]:
 def library(name: str, device: str) -> Library:
     """Import a library and return it with its cases."""
     found = _ON_DEVICE[device][name](device)
-    return dataclasses.replace(found, cases=found.cases + _proximal.cases(name))
+    topics = (_penalties, _proximal, _model)
+    prepare = found.prepare | _penalties.prepare(name) | _model.prepare(name)
+    return dataclasses.replace(
+        found, cases=found.cases + sum((topic.cases(name) for topic in topics), ()), prepare=prepare
+    )

@@ -1,5 +1,6 @@
 """Times, errors and memory: how each number in the tables is measured."""
 
+import contextlib
 import math
 import random
 import statistics
@@ -7,14 +8,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _cases import Library
 
+from l1_any.testing import kernels
 
-def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
+
+@dataclass(frozen=True)
+class Formula:
+    """A run on the formulas alone: kernels are turned off before the clock starts."""
+
+    run: Callable[[], Any]
+
+
+def interleaved(runs: Sequence[Callable[[], Any] | Formula], rounds: int) -> list[list[float]]:
     """Return the seconds of each run in each round.
 
     Every round runs each of them once. The first round does not count. Other work on the machine then affects all
@@ -26,9 +37,11 @@ def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[flo
     shuffle = random.Random(0).shuffle  # noqa: S311 - no secret
     for round_ in range(rounds + 1):
         for i in order:
-            start = time.perf_counter()
-            runs[i]()
-            elapsed = time.perf_counter() - start
+            run, formula = (runs[i].run, True) if isinstance(runs[i], Formula) else (runs[i], False)
+            with kernels(enabled=False) if formula else contextlib.nullcontext():
+                start = time.perf_counter()
+                run()
+                elapsed = time.perf_counter() - start
             if round_:
                 times[i].append(elapsed)
         shuffle(order)
@@ -48,13 +61,14 @@ def overhead(usual: Sequence[float], other: Sequence[float]) -> float:
 def read_limit(libraries: Iterable[Library], size: int, rounds: int) -> tuple[float, str]:
     """Return the highest rate of reading float32 on the device, in bytes per second, and the name of the reader."""
     x = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
-    x = x.reshape(-1, math.gcd(size, 1 << 12))
-    runs = {library.reader[0]: _reading(library, x) for library in libraries if library.reader}
+    runs = {library.reader[0]: reading(library, x) for library in libraries if library.reader}
     times = interleaved(list(runs.values()), rounds)
     return max((x.nbytes / min(seconds), name) for name, seconds in zip(runs, times, strict=True))
 
 
-def _reading(library: Library, x: np.ndarray) -> Callable[[], Any]:
+def reading(library: Library, x: np.ndarray) -> Callable[[], Any]:
+    """Return a function that reads the rows of a float32 array as fast as the library can."""
+    x = x.reshape(-1, math.gcd(x.size, 1 << 12))
     rows, (_, read) = library.array(x, "float32"), library.reader
     library.wait(rows)
     return lambda: library.wait(read(rows))

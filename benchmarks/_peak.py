@@ -1,6 +1,6 @@
 """Prints the peak extra memory of one case in bytes: the rise of the peak of this process's resident memory.
 
-First the array is made, and the case runs on 1000 elements, which loads code. (With JAX it runs at full size, so that
+First the case runs on 524,288 elements, which loads code and compiles kernels. (With JAX it runs at full size, so that
 the compiler's memory does not count.) Then ``/proc/self/clear_refs`` resets ``VmHWM``, and the case runs again. The
 size of code that is loaded in this second run is subtracted. On a system without these files nothing is printed.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import _cases
 import _libraries
 
+WARM_UP = {1: (1 << 19,), 2: (512, 1024)}
 _STATUS = Path("/proc/self/status")
 
 
@@ -30,7 +31,7 @@ def _peak(args: argparse.Namespace) -> int | None:
         library.wait(x)
         return lambda: library.wait(case.run(x))
 
-    warm_up = run(shape if args.library == "jax" else {1: (1000,), 2: (10, 100)}[len(shape)])
+    warm_up = run(shape if args.library == "jax" else WARM_UP[len(shape)])
     warm_up()
     measured = warm_up if args.library == "jax" else run(shape)
     gc.collect()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import subprocess
@@ -10,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 MEMORY = {
     "cpu": "Peak extra memory: the rise of VmHWM, less code loaded, in a process of its own, results included; "
-    "reset by /proc/self/clear_refs after a warm-up on 1000 elements (full size for JAX).",
+    "reset by /proc/self/clear_refs after a warm-up on 524,288 elements (full size for JAX).",
     "cuda": "Peak extra memory: what torch's allocator gave out at most, or CuPy's took from the device, beyond the "
     "array, results included.",
 }
@@ -25,7 +27,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], lef
     for i, column in enumerate(columns):
         out.add_column(column, justify="left" if i < left else "right", no_wrap=i < left)
     for row in rows:
-        out.add_row(*row, style="bold" if "l1." in row[left - 1] else None)
+        out.add_row(*map(Text, row), style="bold" if "l1." in row[left - 1] else None)
     return out
 
 
@@ -33,13 +35,13 @@ def markdown(table: Table) -> str:
     """Return a table as Markdown."""
     marks = [":--" if column.justify == "left" else "--:" for column in table.columns]
     lines = [[str(column.header) for column in table.columns], marks]
-    lines += zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+    lines += zip(*(map(str, column.cells) for column in table.columns), strict=True)
     quoted = [[f"`{cell}`" if "(" in cell else cell for cell in line] for line in lines]
     return "\n".join([f"### {table.title}", "", *(f"| {' | '.join(line)} |" for line in quoted)])
 
 
-def machine(libraries: Sequence[str], device: str, limit: float, reader: str) -> list[str]:
-    """Return lines with the date, the machine, the versions and the read limit of a measurement."""
+def machine(libraries: Sequence[str], device: str) -> str:
+    """Return a line with the date, the machine and the versions of a measurement."""
     cpuinfo = Path("/proc/cpuinfo")
     models = (
         [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
@@ -47,15 +49,18 @@ def machine(libraries: Sequence[str], device: str, limit: float, reader: str) ->
         else []
     )
     model = models[0].partition(":")[2].strip() if models else platform.processor()
-    names = sorted({"l1_any", "numpy", *libraries})
+    with_kernels = ["numba"] if importlib.util.find_spec("numba") else []
+    names = sorted({"l1_any", "numpy", *libraries, *with_kernels})
     versions = [f"{name} {_version(name)}" for name in names]
     today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
     python = f"Python {platform.python_version()}"
     card = [_card()] if device == "cuda" else []
-    return [
-        f"{', '.join([today, *card, model, f'{os.cpu_count()} cores', python, *versions])}.",
-        f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY[device]}",
-    ]
+    return f"{', '.join([today, *card, model, f'{os.cpu_count()} cores', python, *versions])}."
+
+
+def limit_and_memory(device: str, limit: float, reader: str) -> str:
+    """Return a line with the read limit, and with what the peak memory means."""
+    return f"Read limit: {limit / 1e9:.1f} GB/s ({reader}). {MEMORY[device]}"
 
 
 def _card() -> str:

@@ -1,102 +1,93 @@
 """Times the package and the usual expressions that it replaces, in one run: ``python benchmarks/run.py --help``.
 
-Every round runs all cases of a group once, in a new order. Ratios and overheads are medians over rounds. GB/s counts
-one read of the input, also if the case writes an array. The error of a sum is in units in the last place of the exact
-value rounded to float32 (float64 for float64 data); for ``axis=-1`` it is the worst of 256 rows. The error of prox and
-project is in units in the last place of the largest element. The data are float32 numbers cast to each dtype. A
-float64 sum of such numbers rounds rarely, so its errors say little.
+The kinds of cases are the operations in the table of kernels, `l1_any/_kernels/table.py`, in the dtypes of its rows,
+and a few without kernels. Every round runs all cases of a group once, in a new order. Ratios and overheads are medians
+over rounds. "x usual" says how many times as fast as the first case of its library and dtype a case is, and "x formula"
+how many times as fast as without kernels. GB/s counts one read of the input, also if the case writes an array. The
+error of a sum is in units in the last place of the exact value rounded to float32 (float64 for float64 data); for
+``axis=-1`` it is the worst of 256 rows. The error of prox and project is in units in the last place of the largest
+element. The data are float32 numbers cast to each dtype. A float64 sum of such numbers rounds rarely, so its errors say
+little.
 """
 
 import argparse
 import concurrent.futures
 import contextlib
 import functools
+import math
 import os
 import statistics
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import _cases
+import _errors
 import _gpu_memory
 import _libraries
 import _measure
-import _proximal
 import _report
 import numpy as np
+from _shapes import SIZE, shape
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from l1_any.testing import result_dtype, to_numpy, ulps
-from l1_any.testing.exact_sum import absolute_sum
-
-SIZE = 1 << 26
 SMALL = 1000
 SMALL_ROUNDS = 2000
-AXIS_SHAPE = 4096, 32000
-PROJECT_SHAPE = 4096, 4096
-ROWS_CHECKED = 256
-DISTRIBUTIONS = ("normal", "equal", "logprobs")
 SMALL_KINDS = ("value", "gradient")
 TITLES = {
     "value": "Value",
     "gradient": "Value and gradient",
     "axis": "Value along the last axis",
+    "columns": "Value along the first axis",
+    "mask": "Value of half of the elements, which a mask selects",
+    "signs": "Subgradient",
+    "huber": "Huber function, delta = 1",
+    "huber-gradient": "Gradient of the Huber function, delta = 1",
+    "norm": "Norm of the subgradient",
     "prox": "Soft threshold, t = 0.5",
     "project": "Projection of rows onto the L1 ball, r = 10",
+    "groups": "Sum of the norms of rows",
+    "shrink": "Shrinkage of rows, t = 0.5",
+    "model": "Value of the 126 parameters of a model",
+    "model-signs": "Signs of the parameters of a model; torch: forward and backward",
+    "model-huber": "Huber function of the parameters of a model, delta = 1",
+    "model-step": "Step of SGD and soft thresholds of the parameters of a model",
 }
 MIB = 1 << 20
 
 
-class Group(NamedTuple):
-    """The cases that run one after another on one array."""
-
-    library: _cases.Library
-    kind: str
-    dtype: str
-    shape: tuple[int, ...]
-    cases: tuple[_cases.Case, ...]
-
-
-def shape(kind: str, size: int) -> tuple[int, ...]:
-    """Return the shape of the array for a kind of case; a small `size` gives fewer rows or columns."""
-    if kind not in ("axis", "project"):
-        return (size,)
-    rows, columns = AXIS_SHAPE if kind == "axis" else PROJECT_SHAPE
-    columns = min(columns, size)
-    return max(1, min(rows, 2 * size // columns)), columns
-
-
-def groups(library: _cases.Library, args: argparse.Namespace) -> Iterator[Group]:
-    """Yield the groups to measure on large arrays; prox and project are measured in float32 only."""
+def groups(library: _cases.Library, args: argparse.Namespace) -> Iterator[_cases.Group]:
+    """Yield the groups to measure on large arrays."""
     for kind, cases in library.groups():
         for dtype in library.dtypes:
             wanted = kind in args.case and dtype in args.dtype
-            if wanted and (dtype == "float32" or kind in _cases.SUMS):
-                yield Group(library, kind, dtype, shape(kind, args.size), cases)
+            if wanted and library.measures(kind, dtype, args.device):
+                yield _cases.Group(library, kind, dtype, shape(kind, args.size), cases)
 
 
-def timed(group: Group, rounds: int, limit: float) -> list[list[str]]:
-    """Return the cells of each case for its time."""
+def timed(group: _cases.Group, args: argparse.Namespace, limit: float) -> list[list[str]]:
+    """Return the cells of each case for its time; the package's cases also run without kernels."""
     x = group.library.make(_cases.data("normal", group.shape), group.dtype, group.kind)
     group.library.wait(x)
-    times = _measure.interleaved(
-        [functools.partial(_run, group.library, case, x) for case in group.cases], rounds
-    )
-    nbytes = int(np.prod(group.shape)) * {"float64": 8, "float32": 4}.get(group.dtype, 2)
+    runs = [functools.partial(_run, group.library, case, x) for case in group.cases]
+    has_kernel = group.library.has_kernel(group.kind, group.dtype, args.device)
+    own = [i for i, case in enumerate(group.cases) if case.is_own and has_kernel]
+    times = _measure.interleaved([*runs, *(_measure.Formula(runs[i]) for i in own)], args.rounds)
+    formulas = dict(zip(own, times[len(runs) :], strict=True))
+    nbytes = math.prod(group.shape) * _cases.ITEM_SIZES[group.dtype]
     cells = []
-    for seconds in times:
+    for i, seconds in enumerate(times[: len(runs)]):
         median = statistics.median(seconds)
         speed = nbytes / median
         usual = _measure.ratio(times[0], seconds)
-        cells.append(
-            [_milliseconds(median), f"{usual:.2f}", f"{speed / 1e9:.1f}", f"{100 * speed / limit:.0f}"]
-        )
+        formula = f"{_measure.ratio(formulas[i], seconds):.2f}" if i in formulas else ""
+        share = f"{100 * speed / limit:.0f}"
+        cells.append([_milliseconds(median), f"{usual:.2f}", formula, f"{speed / 1e9:.1f}", share])
     return cells
 
 
@@ -104,45 +95,7 @@ def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.1f}" if seconds >= 0.01 else f"{seconds * 1e3:.3f}"
 
 
-def errors(group: Group) -> list[list[str]]:
-    """Return the cells of each case for its error; sums have one for each distribution."""
-    if group.kind in _cases.OPERATORS:
-        x = group.library.make(_cases.data("normal", group.shape), group.dtype, group.kind)
-        exact = _exact_operator(group.kind, group.shape)
-        return [_operator_errors(to_numpy(case.run(x)), exact) for case in group.cases]
-    cells: list[list[str]] = [[] for _ in group.cases]
-    for distribution in DISTRIBUTIONS:
-        x = group.library.make(_cases.data(distribution, group.shape), group.dtype, group.kind)
-        exact = _exact_sums(distribution, group.dtype, group.shape)
-        for case, row in zip(group.cases, cells, strict=True):
-            out = _cases.reduced(case.run(x))
-            got = [float(number) for number in out[:ROWS_CHECKED]] if out.ndim else [float(out)]
-            row.append(_count(ulps(got, exact, result_dtype(group.dtype))))
-    return cells
-
-
-@functools.cache
-def _exact_sums(distribution: str, dtype: str, shape: tuple[int, ...]) -> list[Fraction | float]:
-    x = _cases.rounded(_cases.data(distribution, shape), dtype)
-    return [absolute_sum(row).total for row in (x[:ROWS_CHECKED] if x.ndim > 1 else [x])]
-
-
-@functools.lru_cache(maxsize=1)
-def _exact_operator(kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    return _proximal.exact(kind, _cases.data("normal", shape))
-
-
-def _operator_errors(out: np.ndarray, exact: np.ndarray) -> list[str]:
-    unit = float(np.spacing(np.abs(exact).max().astype(out.dtype)))
-    negative_zeros = np.count_nonzero((out == 0) & np.signbit(out))
-    return [f"{np.abs(out - exact).max() / unit:.1f}", _count(negative_zeros)]
-
-
-def _count(number: float) -> str:
-    return f"{number:.0f}" if number < 1e4 else f"{number:.0e}"
-
-
-def peaks(groups: Iterable[Group], device: str) -> Iterator[str]:
+def peaks(groups: Iterable[_cases.Group], device: str) -> Iterator[str]:
     """Yield the peak extra memory of each case of each group, in MiB; on a CPU several processes measure at once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = [_peak(group, index, device, pool) for group in groups for index in range(len(group.cases))]
@@ -152,7 +105,7 @@ def peaks(groups: Iterable[Group], device: str) -> Iterator[str]:
 
 
 def _peak(
-    group: Group, index: int, device: str, pool: concurrent.futures.Executor
+    group: _cases.Group, index: int, device: str, pool: concurrent.futures.Executor
 ) -> Callable[[], int | None]:
     if device == "cuda":
         case = group.cases[index]
@@ -166,7 +119,7 @@ def large(libraries: Iterable[_cases.Library], args: argparse.Namespace, limit: 
     found = [group for library in libraries for group in groups(library, args)]
     rows = []
     for group in track(found, "time and error", console=Console(stderr=True)):
-        cells = zip(group.cases, timed(group, args.rounds, limit), errors(group), strict=True)
+        cells = zip(group.cases, timed(group, args, limit), _errors.errors(group), strict=True)
         rows.append(
             [[group.library.name, group.dtype, case.name, *time, *error] for case, time, error in cells]
         )
@@ -180,12 +133,8 @@ def large(libraries: Iterable[_cases.Library], args: argparse.Namespace, limit: 
         ]
         if not of_kind:
             continue
-        scores = (
-            [f"ulps, {distribution}" for distribution in DISTRIBUTIONS]
-            if kind in _cases.SUMS
-            else ["ulps", "-0.0"]
-        )
-        columns = ["library", "dtype", "case", "ms", "x usual", "GB/s", "% of limit", *scores]
+        columns = ["library", "dtype", "case", "ms", "x usual", "x formula", "GB/s", "% of limit"]
+        columns += _errors.columns(kind)
         if args.memory:
             columns.append("peak MiB")
         yield _report.table(f"{TITLES[kind]}: {list(shape(kind, args.size))}", columns, of_kind, left=3)
@@ -235,9 +184,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in args.library or []:
         if name not in at_hand:
             parser.error(f"--library must be one of the installed {', '.join(at_hand)}, got {name}.")
-    operators = [case for case in args.case or [] if case in _cases.OPERATORS]
-    if operators and "float32" not in (args.dtype or ["float32"]):
-        parser.error(f"--case {operators[0]} is measured in float32 alone, got --dtype {args.dtype[0]}.")
     args.library = args.library or at_hand
     if args.rounds is None:
         args.rounds = 50 if args.device == "cuda" else 7
@@ -254,7 +200,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     reading = ["numpy"] if args.device == "cpu" and "numpy" not in args.library else []
     readers = [*libraries, *(_libraries.library(name, args.device) for name in reading)]
     limit, reader = _measure.read_limit(readers, args.size, args.rounds)
-    machine = _report.machine(args.library, args.device, limit, reader)
+    machine = [
+        _report.machine(args.library, args.device),
+        _report.limit_and_memory(args.device, limit, reader),
+    ]
     tables = []
     if "small" in args.case:  # first, while the process takes little memory
         rows = [row for library in libraries for row in small(library, args)]
