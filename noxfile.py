@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -58,16 +59,20 @@ def run_pytest(session: nox.Session, *args: str, backends: list[str], device: st
     session.run("python", "-m", "pytest", *chosen, *args, *session.posargs, env=env)
 
 
-def run_contract(session: nox.Session, *backends: str, device: str | None = None) -> None:
+def run_contract(
+    session: nox.Session, *backends: str, device: str | None = None, args: Sequence[str] = ()
+) -> None:
     """Run the suite that every backend must pass."""
     others = [f"--ignore=tests/{suite}" for suite in SUITES_OF_THEIR_OWN]
-    run_pytest(session, *others, backends=[*backends], device=device)
+    run_pytest(session, *others, *args, backends=[*backends], device=device)
 
 
 def run_doctests(session: nox.Session, *args: str) -> None:
     """Run the examples of README, docs and docstrings."""
     pages = ["README.md", *map(str, sorted(Path("docs").glob("*.md")))]
-    session.run("python", "-m", "pytest", *args, "--doctest-modules", "--doctest-glob=*.md", "l1_any", *pages)
+    # Kernels have no examples, and some of them can be imported on a GPU alone.
+    options = ["--doctest-modules", "--doctest-glob=*.md", "--ignore=l1_any/_kernels"]
+    session.run("python", "-m", "pytest", *args, *options, "l1_any", *pages)
 
 
 @nox.session(tags=FULL)
@@ -98,9 +103,25 @@ def tests(session: nox.Session, backend: str) -> None:
 
 
 @nox.session(tags=FULL)
+def kernels(session: nox.Session) -> None:
+    """Test NumPy, Dask and torch with the fused kernels for a CPU, for arrays of any size."""
+    session.install("-e.[dask,torch,fast]", *group("test"))
+    run_contract(session, "numpy", "dask", "torch", args=["--kernels=always"])
+
+
+@nox.session(tags=FULL)
+def interpreter(session: nox.Session) -> None:
+    """Run the kernels of GPUs on a CPU: Triton's in its interpreter, CuPy's compiled by g++ where there is one."""
+    session.install("-e.[torch]", "triton", *group("test"))
+    session.env["TRITON_INTERPRET"] = "1"
+    suites = ["tests/kernels/test_interpreter.py", "tests/kernels/test_cupy_code.py"]
+    run_pytest(session, *suites, backends=["numpy", "torch"])
+
+
+@nox.session(tags=FULL)
 def agree(session: nox.Session) -> None:
     """Compare all CPU libraries with each other, in one environment; test what compares them."""
-    session.install("-e.[all-cpu]", *group("test"))
+    session.install("-e.[all-cpu]", *group("test"), "matplotlib>=3.10")
     suites = ["tests/agree", "tests/benchmarks", "tests/cli", "tests/docs"]
     run_pytest(session, *suites, backends=[*CPU_BACKENDS])
 
