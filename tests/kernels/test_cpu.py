@@ -30,6 +30,13 @@ LARGE = 2_500_003
 """Enough for several threads, and no multiple of a part."""
 
 
+@pytest.fixture(autouse=True)
+def _own_sizes():
+    """The kernels as users have them, whatever this run asks for."""
+    with kernels():
+        yield
+
+
 def function_of(row):
     module, _, name = row.function.partition(":")
     return getattr(importlib.import_module(f"l1_any._kernels.{module}"), name)
