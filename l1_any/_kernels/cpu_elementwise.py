@@ -12,9 +12,7 @@ from l1_any._typing import Array, Leaf
 
 from . import numba_elementwise as loops
 from . import numba_sums
-from .cpu_memory import FLOATS, PART, RUN, call, memory, numbers, parts, run, tell
-
-_NO_SUM = np.zeros((1, 2))
+from .cpu_memory import FLOATS, NO_SUM, PART, RUN, call, memory, numbers, parts, run, tell
 
 
 def signs(x: Array, where: Array | None, scale: Array | float | None, *, ops: ArrayOps) -> Array | None:
@@ -23,8 +21,8 @@ def signs(x: Array, where: Array | None, scale: Array | float | None, *, ops: Ar
     if arrays is None:
         return None
     out = ops.empty_like(x)
-    four = numbers(scale, ops)
-    tasks = _tasks(arrays[0].size, arrays[0], arrays[1], four, ops.memory(out))
+    products = numbers(scale, ops)
+    tasks = _tasks(arrays[0].size, arrays[0], arrays[1], products, ops.memory(out))
     run(loops.signs_of_part, tasks, arrays[0].size, ops, "signs")
     return out
 
@@ -67,15 +65,15 @@ def magnitudes_and_signs(
         return None
     s = ops.empty_like(x)
     own, mask, _ = arrays
-    four, out, terms = numbers(scale, ops), ops.memory(s), RUN.get(ops.dtype_name, PART)
+    products, out, terms = numbers(scale, ops), ops.memory(s), RUN.get(ops.dtype_name, PART)
     if own.size <= PART:
         if decision.asked:
             tell(ops, "magnitudes_and_signs", 1, 1)
-        total = call(loops.sum_and_signs_of_part, own, mask, four, out, 0, own.size, terms, _NO_SUM, 0)
+        total = call(loops.sum_and_signs_of_part, own, mask, products, out, 0, own.size, terms, NO_SUM, 0)
     else:
         sums = np.empty((len(parts(own.size)), 2))
         tasks = [
-            (own, mask, four, out, start, end, terms, sums, i)
+            (own, mask, products, out, start, end, terms, sums, i)
             for i, (start, end) in enumerate(parts(own.size))
         ]
         run(loops.sum_and_signs_of_part, tasks, own.size, ops, "magnitudes_and_signs")

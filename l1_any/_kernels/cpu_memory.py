@@ -11,7 +11,7 @@ from l1_any._arrays import decision
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
-from . import threads
+from . import layout, threads
 
 PART = 1 << 17
 """Elements of the part of an array that a thread takes at a time."""
@@ -25,6 +25,9 @@ RUN = {"float64": 64, "complex128": 16}
 The sums of these runs are added with their rounding errors. A run of float64 terms is added as a vector, in which few
 additions follow one another; a run of complex terms is added one by one. For other dtypes a run is a part.
 """
+
+NO_SUM = np.zeros((1, 2))
+"""Where a loop writes a sum that its caller takes from the result."""
 
 FLOATS = {"float32": np.float32, "float64": np.float64}
 
@@ -135,10 +138,7 @@ def _repeated(own: Memory | None, a: Array, x: Array) -> Memory | None:
 
     Short ones are repeated here, because the loops run from one end of them to the other.
     """
-    shape = tuple(a.shape)
-    while shape and shape[0] == 1:
-        shape = shape[1:]
-    if own is None or shape != tuple(x.shape)[x.ndim - len(shape) :]:
+    if own is None or not layout.repeats(tuple(a.shape), tuple(x.shape)):
         return None
     if 0 < own.size < min(_SHORT, math.prod(x.shape)):
         return np.tile(own, -(-_SHORT // own.size))

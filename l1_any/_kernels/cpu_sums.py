@@ -14,13 +14,12 @@ from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array, Leaf
 
 from . import numba_sums as loops
-from .cpu_memory import PART, RUN, Memory, call, memory, parts, run, tell
+from .cpu_memory import NO_SUM, PART, RUN, Memory, call, memory, parts, run, tell
 
 _FEWEST_COLUMNS = 16
 _STRIP = 1 << 14
 _ROWS = 64
 _ONES = True  # the loops tell it from a half-width by its type
-_NO_SUM = np.zeros((1, 2))
 
 
 def sum_of_magnitudes(
@@ -94,7 +93,7 @@ def _sum(
         else:
             if decision.asked:
                 tell(ops, operation, 1, 1)
-            total = call(loops.sum_of_part, own, mask, w, h, 0, own.size, run_length, _NO_SUM, 0)
+            total = call(loops.sum_of_part, own, mask, w, h, 0, own.size, run_length, NO_SUM, 0)
         return ops.full((1,) * x.ndim, total, ops.accumulator, x) if keepdims else total
     shape = tuple(x.shape)
     reduced = sorted(axes)

@@ -15,6 +15,7 @@ import numpy as np
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
+from . import layout
 from .cuda_code import TYPES
 from .cuda_code import kernel as compiled
 
@@ -285,12 +286,9 @@ def _beside(x: Array, a: Array | None, dtypes: Any) -> _Beside | None:
         return _NOTHING
     if a.dtype.name not in dtypes or not _is_flat(a):
         return None
-    shape = a.shape
-    if shape == x.shape:
+    if a.shape == x.shape:
         return _Beside(a, 1, 1)
-    while shape and shape[0] == 1:
-        shape = shape[1:]
-    return _Beside(a, 2, a.size) if shape == x.shape[x.ndim - len(shape) :] else None
+    return _Beside(a, 2, a.size) if layout.repeats(a.shape, x.shape) else None
 
 
 def _power_of_two(n: int) -> int:

@@ -14,7 +14,7 @@ import triton
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
-from . import triton_code
+from . import layout, triton_code
 
 TILE = 2048
 """Elements that a program holds at once, a power of two."""
@@ -209,12 +209,9 @@ def _beside(
         return None, None
     if a.dtype not in dtypes or a.device != x.device or not _is_flat(a):
         return None
-    shape = a.shape
-    if shape == x.shape:
+    if a.shape == x.shape:
         return a, None
-    while shape and shape[0] == 1:
-        shape = shape[1:]
-    return (a, a.numel()) if shape == x.shape[x.ndim - len(shape) :] else None
+    return (a, a.numel()) if layout.repeats(tuple(a.shape), tuple(x.shape)) else None
 
 
 def _factor(x: Array, scale: Array | float | None) -> _Factor | None:

@@ -1,7 +1,6 @@
 """The table of kernels, by formula, library, place and dtype. Only `_run.plan` calls it."""
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -17,6 +17,7 @@ from l1_any._formulas.penalty import Penalty
 from l1_any._typing import Array, Leaf
 
 from . import blocks, plan
+from .leaves import size
 
 FUNCTION = 1 << 18
 """The number of elements from which one function is faster than a graph of library operations."""
@@ -31,13 +32,13 @@ _RECORDED = "recorded by autograd as one function"
 def is_one_function(x: Array, ops: ArrayOps, weights: Array | None, penalty: Penalty) -> bool:
     """Whether to make one autograd function of the penalty of a recorded array.
 
-    Complex arrays have a function at any size: a graph with a constant sign would have no second derivative.
+    Complex arrays have a function at any n: a graph with a constant sign would have no second derivative.
     """
-    size = math.prod(x.shape)
-    large = size >= FUNCTION or ops.is_complex
-    if size >= FUNCTION_OF_KERNELS and not large:
+    n = math.prod(x.shape)
+    large = n >= FUNCTION or ops.is_complex
+    if n >= FUNCTION_OF_KERNELS and not large:
         plain, kernels = ops.in_state(State.PLAIN), (penalty.kernels.total, penalty.kernels.derivative)
-        large = all(plan.kernel(name, plain, size) is not None for name in kernels)
+        large = all(plan.kernel(name, plain, n) is not None for name in kernels)
     return large and ops.records_alone(x, weights)
 
 
@@ -93,9 +94,8 @@ def tied_together(leaves: Sequence[Leaf], penalty: Penalty) -> Array | None:
     """Return Σ m·w·h(x) of recorded arrays of one type and dtype as one autograd function of kernels, or None."""
     ops = leaves[0].ops
     plain, kernels = ops.in_state(State.PLAIN), penalty.kernels
-    size = sum([math.prod(leaf.x.shape) for leaf in leaves])
-    total_of = plan.kernel(kernels.totals, plain, size)
-    signs_of = plan.kernel(kernels.derivatives, plain, size) if kernels.derivatives else None
+    total_of = plan.kernel(kernels.totals, plain, size(leaves))
+    signs_of = plan.kernel(kernels.derivatives, plain, size(leaves)) if kernels.derivatives else None
     if total_of is None or signs_of is None:
         return None
     if not all(leaf.weights is None and ops.records_alone(leaf.x) for leaf in leaves):

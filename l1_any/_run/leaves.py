@@ -1,6 +1,7 @@
 """Functions that the reductions of leaves share."""
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,19 @@ def constant(leaf: Leaf) -> Leaf:
     if ops.is_recorded:
         ops = ops.in_state(State.PLAIN)
     return Leaf(ops.detach(leaf.x), ops, leaf.where, weights, leaf.factor)
+
+
+def by_operations(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
+    """Return the leaves in groups of one type, dtype, state and place."""
+    groups: dict[int, list[Leaf]] = {}
+    for leaf in leaves:
+        groups.setdefault(id(leaf.ops), []).append(leaf)
+    return list(groups.values())
+
+
+def size(leaves: Sequence[Leaf]) -> int:
+    """Return the number of elements of all leaves, whose shapes are known."""
+    return sum([math.prod(leaf.x.shape) for leaf in leaves])
 
 
 def beside(leaf: Leaf, n: Array | float | None) -> Leaf:

@@ -1,24 +1,21 @@
 """The arrays of a pytree of one type and dtype together: one kernel for all, and one autograd function."""
 
-import math
 from collections.abc import Sequence
 
 from l1_any._formulas.penalty import Penalty
 from l1_any._typing import Array, Leaf
 
 from . import autograd, mean, plan, signs
+from .leaves import by_operations, size
 
 
 def totals(leaves: Sequence[Leaf], penalty: Penalty) -> tuple[list[Array], list[Leaf]]:
     """Return Σ m·w·h(x) for each group of arrays that have one kernel, and the other leaves."""
     sums, others = [], []
-    groups: dict[int, list[Leaf]] = {}
-    for leaf in leaves:
-        groups.setdefault(id(leaf.ops), []).append(leaf)
-    for group in groups.values():
+    for group in by_operations(leaves):
         ops, total = group[0].ops, None
         if ops.is_plain and len(group) > 1:
-            fused = plan.kernel(penalty.kernels.totals, ops, _size(group))
+            fused = plan.kernel(penalty.kernels.totals, ops, size(group))
             total = None if fused is None else fused(group, *penalty, ops=ops)
         elif ops.is_recorded and len(group) > 1:
             total = autograd.tied_together(group, penalty)
@@ -36,7 +33,7 @@ def derivatives(leaves: Sequence[Leaf], n: Array | float | None, penalty: Penalt
         leaf.ops is not ops or leaf.weights is not None for leaf in leaves
     ):
         return None
-    fused = plan.kernel(operation, ops, _size(leaves))
+    fused = plan.kernel(operation, ops, size(leaves))
     if fused is None:
         return None
     divisor = None if n is None else mean.divisor(n, ops=ops)
@@ -45,7 +42,3 @@ def derivatives(leaves: Sequence[Leaf], n: Array | float | None, penalty: Penalt
         return None
     s: list[Array] | None = fused(leaves, [scale for scale, _ in scales], ops=ops)
     return s
-
-
-def _size(leaves: Sequence[Leaf]) -> int:
-    return sum([math.prod(leaf.x.shape) for leaf in leaves])

@@ -13,6 +13,7 @@ from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, DType, Leaf
 
 from . import plan
+from .leaves import by_operations, size
 
 _LARGEST = {"float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
 
@@ -46,15 +47,12 @@ def prox(leaves: Sequence[Leaf], step: Threshold, *, nonnegative: bool) -> list[
 
 def prox_in_place(arrays: Sequence[Array], step: float) -> None:
     """Soft-threshold plain arrays in place."""
-    groups: dict[int, list[Leaf]] = {}
-    for x in arrays:
-        ops = known(x)
-        groups.setdefault(id(ops), []).append(Leaf(x, ops.at(ops.around(), x)))
-    for leaves in groups.values():
+    kinds = [known(x) for x in arrays]
+    every = [Leaf(x, ops.at(ops.around(), x)) for x, ops in zip(arrays, kinds, strict=True)]
+    for leaves in by_operations(every):
         ops, own = leaves[0].ops, [leaf.x for leaf in leaves]
         t = times_factor(step, None, ops)
-        size = sum([math.prod(x.shape) for x in own])
-        fused = plan.kernel("soft_thresholds", ops, size) if ops.is_plain else None
+        fused = plan.kernel("soft_thresholds", ops, size(leaves)) if ops.is_plain else None
         if fused is not None and fused(own, t, ops=ops) is not None:
             for x in own:
                 ops.written(x)
