@@ -92,18 +92,15 @@ def numbers(scale: Array | float | None, ops: ArrayOps) -> Memory:
     The scale is a number, an array of one element, or None for 1. The products are computed in the dtype of results
     and rounded once. Zeros are +0.0, but NaN for an infinite array, except where an element is masked out.
     """
-    if scale is None or isinstance(scale, float):
-        return _by_number(1.0 if scale is None else scale, ops.dtype_name, ops.result_name)
-    g = _number(ops.memory(scale))
-    return _products(g, 0.0 * g + 0.0, ops.dtype_name, ops.result_name)
+    g = 1.0 if scale is None else scale if isinstance(scale, float) else _number(ops.memory(scale))
+    return _products(g.hex(), ops.dtype_name, ops.result_name)
 
 
 @functools.lru_cache(maxsize=64)
-def _by_number(scale: float, dtype: str, result: str) -> Memory:
-    return _products(scale, 0.0, dtype, result)
-
-
-def _products(g: float, zero: float, dtype: str, result: str) -> Memory:
+def _products(scale: str, dtype: str, result: str) -> Memory:
+    """Return the numbers for a scale in hexadecimal, by which the cache tells -0.0 from 0.0 and finds NaN."""
+    g = float.fromhex(scale)
+    zero = 0.0 * g + 0.0
     with np.errstate(over="ignore", under="ignore"):
         out = np.asarray([g, -g, zero, math.nan, 0.0], result)
         if dtype == "bfloat16":
@@ -115,6 +112,7 @@ def _products(g: float, zero: float, dtype: str, result: str) -> Memory:
             out[3] = complex(math.nan, math.nan)
     if out[0] == 0:
         out[1] = out[2]  # a product that underflows is +0.0
+    out.flags.writeable = False
     return out
 
 

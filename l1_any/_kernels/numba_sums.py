@@ -12,6 +12,8 @@ from numba import types
 
 from .numba_numbers import OPTIONS, add, end_of, jit, magnitude, overload, part_of, wide
 
+_STREAMS_FROM = 1024
+
 # Sums of m·w·h(x). The argument h is None for |x|, a float for the Huber function with this half-width, and True for
 # 1 where x ≠ 0, with squared weights.
 
@@ -64,10 +66,28 @@ def _sum_of_run(x, where, weights, h):
     return total
 
 
+@numba.njit(fastmath={"reassoc", "nsz"}, **OPTIONS)
+def _sum_of_quarters(x, h):
+    """Add terms of four quarters of x at once: a core reads four streams of memory faster than one."""
+    n = x.size // 4
+    x0, x1, x2, x3 = x[:n], x[n : 2 * n], x[2 * n : 3 * n], x[3 * n : 4 * n]
+    total = 0.0
+    for i in range(n):
+        total += (_term(x0[i], h) + _term(x1[i], h)) + (_term(x2[i], h) + _term(x3[i], h))
+    for i in range(4 * n, x.size):
+        total += _term(x[i], h)
+    return total
+
+
 @numba.njit(**OPTIONS)
 def _sum(x, where, weights, h, start, stop, run):
     """Return Σ m·w·h(x) of a part of x as a number and its rounding error, from runs of at most `run` terms."""
     high, low = 0.0, 0.0
+    if where is None and weights is None:
+        while stop - start >= _STREAMS_FROM and run >= _STREAMS_FROM:
+            end = min(start + run, stop)
+            high, low = add(high, low, _sum_of_quarters(x[start:end], h))
+            start = end
     while start < stop:
         end = end_of(weights, start, end_of(where, start, min(start + run, stop)))
         term = _sum_of_run(x[start:end], part_of(where, start, end), part_of(weights, start, end), h)
