@@ -118,6 +118,11 @@ class ArrayOps(Description, Differentiation, Chunked):
         del x
         return None
 
+    def address(self, x: Array) -> int | None:
+        """Return where the memory of x begins, or None if kernels on a CPU cannot read it."""
+        own = self.memory(x)
+        return None if own is None else int(own.__array_interface__["data"][0])
+
     def written(self, x: Array) -> None:
         """Tell the library that a kernel has written to the memory of x."""
         del x

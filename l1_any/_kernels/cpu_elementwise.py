@@ -1,14 +1,12 @@
 """Kernels for a CPU: signs, signs with their sum, soft thresholds, and the gradient of the Huber function."""
 
-import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from l1_any._arrays import decision
 from l1_any._arrays.standard import ArrayOps
-from l1_any._typing import Array, Leaf
+from l1_any._typing import Array
 
 from . import numba_elementwise as loops
 from . import numba_sums
@@ -24,29 +22,6 @@ def signs(x: Array, where: Array | None, scale: Array | float | None, *, ops: Ar
     products = numbers(scale, ops)
     tasks = _tasks(arrays[0].size, arrays[0], arrays[1], products, ops.memory(out))
     run(loops.signs_of_part, tasks, arrays[0].size, ops, "signs")
-    return out
-
-
-def signs_of_each(
-    leaves: Sequence[Leaf], scales: Sequence[Array | float | None], *, ops: ArrayOps
-) -> list[Array] | None:
-    """m·s·scale of several arrays, with a scale for each."""
-    tasks: list[tuple[Any, ...]] = []
-    out = []
-    known: dict[Any, Any] = {}
-    size = 0
-    for leaf, scale in zip(leaves, scales, strict=True):
-        arrays = memory(leaf.x, leaf.where, None, ops)
-        if arrays is None:
-            return None
-        s = ops.empty_like(leaf.x)
-        size += arrays[0].size
-        key = scale if scale is None or isinstance(scale, float) else id(scale)
-        if key not in known:
-            known[key] = numbers(scale, ops)
-        tasks += _tasks(arrays[0].size, arrays[0], arrays[1], known[key], ops.memory(s))
-        out.append(s)
-    run(loops.signs_of_part, tasks, size, ops, "signs_of_each")
     return out
 
 
@@ -102,17 +77,6 @@ def soft_threshold(
     return p
 
 
-def soft_thresholds(arrays: Sequence[Array], step: float, *, ops: ArrayOps) -> Sequence[Array] | None:
-    """Soft-threshold several arrays in place. Not those that share memory: threads would write to it at once."""
-    t = FLOATS[ops.result_name](step)
-    own = [ops.memory(x) for x in arrays]
-    if any(x is None for x in own) or _share_memory(own):
-        return None
-    tasks = [task for x in own for task in _tasks(x.size, x, None, None, t, None)]
-    run(loops.soft_threshold_of_part, tasks, sum([x.size for x in own]), ops, "soft_thresholds")
-    return arrays
-
-
 def huber_gradient(
     x: Array, where: Array | None, scale: Array | float | None, delta: float, *, ops: ArrayOps
 ) -> Array | None:
@@ -129,9 +93,3 @@ def huber_gradient(
 
 def _tasks(size: int, *arguments: Any) -> list[tuple[Any, ...]]:
     return [(*arguments, start, end) for start, end in parts(size)]
-
-
-def _share_memory(arrays: Sequence[Any]) -> bool:
-    """Whether two of some contiguous arrays share memory."""
-    ranges = sorted([(x.__array_interface__["data"][0], x.nbytes) for x in arrays if x.size])
-    return any(start + n > after for (start, n), (after, _) in itertools.pairwise(ranges))

@@ -11,7 +11,7 @@ import numpy as np
 
 from l1_any._arrays import decision
 from l1_any._arrays.standard import ArrayOps
-from l1_any._typing import Array, Leaf
+from l1_any._typing import Array
 
 from . import numba_sums as loops
 from .cpu_memory import NO_SUM, PART, RUN, Memory, call, memory, parts, run, tell
@@ -60,16 +60,6 @@ def sum_of_squared_signs(
 ) -> Array | None:
     """Σ (m·w)² over the elements that are not 0, along some axes."""
     return _sum(_ONES, "sum_of_squared_signs", x, where, weights, axes, keepdims, ops)
-
-
-def sums_of_magnitudes(leaves: Sequence[Leaf], *, ops: ArrayOps) -> float | None:
-    """Σ m·w·|x| of several arrays together."""
-    return _sum_of_all(None, "sums_of_magnitudes", leaves, ops)
-
-
-def sums_of_huber(leaves: Sequence[Leaf], delta: float, *, ops: ArrayOps) -> float | None:
-    """Σ m·w·h(x) of several arrays together."""
-    return _sum_of_all(delta, "sums_of_huber", leaves, ops)
 
 
 def _sum(
@@ -189,26 +179,3 @@ def _columns(
     run(loops.sums_of_columns, tasks, x.size, ops, operation)
     call(loops.totals_of_columns, sums, out)
     return True
-
-
-def _sum_of_all(h: float | None, operation: str, leaves: Sequence[Leaf], ops: ArrayOps) -> float | None:
-    arrays, factors = [], []
-    for leaf in leaves:
-        own = memory(leaf.x, leaf.where, leaf.weights, ops)
-        if own is None:
-            return None
-        arrays.append(own)
-    tasks: list[tuple[Any, ...]] = []
-    for (x, where, weights), leaf in zip(arrays, leaves, strict=True):
-        own_parts = parts(x.size)
-        tasks += [
-            (x, where, weights, h, start, end, RUN.get(ops.dtype_name, PART)) for start, end in own_parts
-        ]
-        factors += [1.0 if leaf.factor is None else leaf.factor] * len(own_parts)
-    sums = np.empty((len(tasks), 2))
-    size = sum([own[0].size for own in arrays])
-    run(loops.sum_of_part, [(*task, sums, i) for i, task in enumerate(tasks)], size, ops, operation)
-    if any(factor != 1 for factor in factors):
-        with np.errstate(over="ignore", invalid="ignore"):  # torch would not warn; NumPy's finished() does
-            sums *= np.asarray(factors)[:, None]
-    return float(call(loops.total, sums))

@@ -1,13 +1,13 @@
 """Signs, soft thresholds and Huber gradients, compiled by numba. A mask repeats along x, or is as long as x."""
 
-# numba_numbers.py: sha256 bf764e3b3e85b3f9
+# numba_numbers.py: sha256 cb69141e96647d5d
 # With this line numba's cache notices a change in that file: it looks at the file of a compiled function alone.
 
 import numba
 import numpy as np
 from numba import types
 
-from .numba_numbers import OPTIONS, add, end_of, jit, magnitude, narrow, overload, part_of, read
+from .numba_numbers import OPTIONS, add, array_at, end_of, jit, magnitude, narrow, overload, part_of, read
 
 
 def _sign(v, numbers):
@@ -75,6 +75,14 @@ def signs_of_part(x, where, numbers, out, start, stop):
         end = end_of(where, start, stop)
         _write_signs(x[start:end], part_of(where, start, end), numbers, out[start:end])
         start = end
+
+
+@jit
+def signs_of_parts(like, addresses, sizes, numbers, rows, outs, start, stop):
+    """Write signs of some parts of several arrays, given by their addresses, times the numbers in a row for each."""
+    for i in range(start, stop):
+        x, out = array_at(addresses[i], sizes[i], like), array_at(outs[i], sizes[i], like)
+        _write_signs(x, None, numbers[rows[i]], out)
 
 
 @numba.njit(fastmath={"reassoc", "nsz"}, **OPTIONS)
@@ -152,6 +160,14 @@ def soft_threshold_of_part(x, where, weights, step, out, start, stop):
             part_of(out, start, end),
         )
         start = end
+
+
+@jit
+def soft_thresholds_of_parts(like, addresses, sizes, step, start, stop):
+    """Soft-threshold some parts of several arrays, given by their addresses, in place."""
+    for i in range(start, stop):
+        x = array_at(addresses[i], sizes[i], like)
+        _shrink(x, None, None, step, None)
 
 
 @numba.njit(**OPTIONS)

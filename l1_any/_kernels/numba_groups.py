@@ -1,6 +1,6 @@
 """L2 norms of the rows of a real matrix, and their shrinkage, compiled by numba."""
 
-# numba_numbers.py: sha256 bf764e3b3e85b3f9
+# numba_numbers.py: sha256 cb69141e96647d5d
 # With this line numba's cache notices a change in that file: it looks at the file of a compiled function alone.
 
 import numba

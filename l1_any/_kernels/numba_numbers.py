@@ -7,6 +7,7 @@ two is meant. numba chooses the implementation of a function here by the types o
 import numba
 import numpy as np
 from numba import extending, types
+from numba.core import cgutils
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -23,6 +24,22 @@ def jit(function):
     except RuntimeError:
         # "no locator available": https://numba.readthedocs.io/en/stable/developer/caching.html
         return numba.njit(**OPTIONS)(function)
+
+
+@extending.intrinsic
+def _pointer(_, address):
+    """Return an integer as a pointer: https://numba.readthedocs.io/en/stable/extending/high-level.html#intrinsics."""
+
+    def generate(_context, builder, _signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), generate
+
+
+@numba.njit(**OPTIONS)
+def array_at(address, size, like):
+    """Return the array of some elements that begins at an address, of the dtype of another array."""
+    return numba.carray(_pointer(address), (size,), like.dtype)
 
 
 def wide(v):

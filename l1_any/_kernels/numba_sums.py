@@ -3,14 +3,14 @@
 A mask or an array of weights is as long as x, or repeats along x.
 """
 
-# numba_numbers.py: sha256 bf764e3b3e85b3f9
+# numba_numbers.py: sha256 cb69141e96647d5d
 # With this line numba's cache notices a change in that file: it looks at the file of a compiled function alone.
 
 import numba
 import numpy as np
 from numba import types
 
-from .numba_numbers import OPTIONS, add, end_of, jit, magnitude, overload, part_of, wide
+from .numba_numbers import OPTIONS, add, array_at, end_of, jit, magnitude, overload, part_of, wide
 
 _STREAMS_FROM = 1024
 
@@ -102,6 +102,14 @@ def sum_of_part(x, where, weights, h, start, stop, run, sums, i):
     high, low = _sum(x, where, weights, h, start, stop, run)
     sums[i, 0], sums[i, 1] = high, low
     return high + low if np.isfinite(low) else high  # the rounding error of an infinite sum is NaN
+
+
+@jit
+def sums_of_parts(like, addresses, sizes, h, run, sums, start, stop):
+    """Store Σ h(x) of some parts of several arrays, given by their addresses, each with its rounding error."""
+    for i in range(start, stop):
+        x = array_at(addresses[i], sizes[i], like)
+        sums[i, 0], sums[i, 1] = _sum(x, None, None, h, 0, x.size, run)
 
 
 @jit

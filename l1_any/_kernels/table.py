@@ -33,8 +33,15 @@ class Row(NamedTuple):
     that was used with this dtype before is used from `options.FEWEST` elements on."""
 
 
-def _on_a_cpu(operation: str, dtypes: tuple[str, ...], function: str, smallest: int = 1 << 15) -> Row:
-    return Row(operation, ("numpy", "torch"), "cpu", dtypes, f"cpu_{function}", "numba", smallest)
+def _on_a_cpu(
+    operation: str,
+    dtypes: tuple[str, ...],
+    function: str,
+    *,
+    libraries: tuple[str, ...] = ("numpy", "torch"),
+    smallest: int = 1 << 15,
+) -> Row:
+    return Row(operation, libraries, "cpu", dtypes, f"cpu_{function}", "numba", smallest)
 
 
 def _on_a_gpu(library: str, dtypes: tuple[str, ...], module: str, needs: str) -> list[Row]:
@@ -53,16 +60,17 @@ _OF_A_GPU = (
 )
 ROWS = (
     _on_a_cpu("sum_of_magnitudes", _REAL + _COMPLEX, "sums:sum_of_magnitudes"),
-    _on_a_cpu("sums_of_magnitudes", _REAL + _COMPLEX, "sums:sums_of_magnitudes"),
+    _on_a_cpu("sums_of_magnitudes", _REAL + _COMPLEX, "many:sums_of_magnitudes"),
     _on_a_cpu("sum_of_huber", _REAL, "sums:sum_of_huber"),
-    _on_a_cpu("sums_of_huber", _REAL, "sums:sums_of_huber"),
+    _on_a_cpu("sums_of_huber", _REAL, "many:sums_of_huber"),
     _on_a_cpu("sum_of_squared_signs", _REAL, "sums:sum_of_squared_signs"),
     _on_a_cpu("magnitudes_and_signs", _REAL + _COMPLEX, "elementwise:magnitudes_and_signs"),
     _on_a_cpu("signs", _REAL + _COMPLEX, "elementwise:signs"),
-    _on_a_cpu("signs_of_each", _REAL + _COMPLEX, "elementwise:signs_of_each"),
+    _on_a_cpu("signs_of_each", _REAL + _COMPLEX, "many:signs_of_each"),
     _on_a_cpu("huber_gradient", ("float32", "float64"), "elementwise:huber_gradient"),
     _on_a_cpu("soft_threshold", _REAL, "elementwise:soft_threshold"),
-    _on_a_cpu("soft_thresholds", _REAL, "elementwise:soft_thresholds"),
+    # In place, which only optimizers need: torch's.
+    _on_a_cpu("soft_thresholds", _REAL, "many:soft_thresholds", libraries=("torch",)),
     _on_a_cpu("group_norms", ("float32", "float64"), "groups:group_norms"),
     _on_a_cpu("shrink_groups", ("float32", "float64"), "groups:shrink_groups"),
     *_on_a_gpu("torch", _REAL, "cuda_triton", "triton"),

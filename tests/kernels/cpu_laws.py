@@ -16,13 +16,15 @@ from l1_any._typing import Leaf
 from l1_any.testing import DOUBLE, result_dtype, to_numpy, ulps
 
 SHAPES = [(), (1,), (7,), (0,), (60, 20), (3, 5, 7), (400,)]
+PARTS = [(3,), (1 << 17) + 5, (2, 1 << 17), (0,), 1 << 17, (9,)]
+"""Of several parts, which threads take, and few."""
 
 
-def leaves_of(place, *, factors=(None,), masks=True):
+def leaves_of(place, *, factors=(None,), masks=True, shapes=SHAPES):
     """Arrays of several shapes, some with a mask, and with the given numbers as weights in turn."""
     rng = np.random.default_rng(0)
     out = []
-    for i, shape in enumerate(SHAPES):
+    for i, shape in enumerate(shapes):
         values = random(rng, shape, place.dtype)
         where = rng.random(shape) < 0.6 if masks and i % 2 else None
         if where is not None:
@@ -44,8 +46,12 @@ def sums_of_huber(kernel, place, _n):
 
 
 def _sums(kernel, terms, place):
-    for factors in ((None,), (0.5,), (None, 0.25, 3.0)):
-        leaves = leaves_of(place, factors=factors)
+    kinds = [
+        leaves_of(place, factors=factors, masks=masks)
+        for factors in ((None,), (0.5,), (None, 0.25, 3.0))
+        for masks in (True, False)
+    ]
+    for leaves in [*kinds, leaves_of(place, factors=(None, 3.0), masks=False, shapes=PARTS)]:
         ops, expected = leaves[0].ops, []
         for x, own, where, _, factor in leaves:
             axes = tuple(range(x.ndim))
@@ -61,10 +67,14 @@ def _sums(kernel, terms, place):
 
 def signs_of_each(kernel, place, _n):
     """Each array's signs are the formula's."""
-    leaves = leaves_of(place)
-    scales = [1.0, None, 0.3, 1e-7, 2.5, 1.0, 3.0]
-    for leaf, scale, s in zip(leaves, scales, kernel(leaves, scales, ops=leaves[0].ops), strict=True):
-        signs_are_the_formula(lambda *_, s=s, **__: s, leaf.x, leaf.where, scale)
+    for leaves in (
+        leaves_of(place),
+        leaves_of(place, masks=False),
+        leaves_of(place, masks=False, shapes=PARTS),
+    ):
+        scales = [1.0, None, 0.3, 1e-7, 2.5, 1.0, 3.0][: len(leaves)]
+        for leaf, scale, s in zip(leaves, scales, kernel(leaves, scales, ops=leaves[0].ops), strict=True):
+            signs_are_the_formula(lambda *_, s=s, **__: s, leaf.x, leaf.where, scale)
     for x, where in elementwise_cases(place, 240):
         for scale in scales_for(place, x):
             leaf = Leaf(x, plain(x), where)
@@ -79,6 +89,7 @@ def soft_thresholds(kernel, place, _n):
     """Each array has the formula's bits, in its own memory."""
     for step in (0.0, 0.3, 1e-40):
         arrays = [leaf.x for leaf in leaves_of(place, masks=False)]
+        arrays += [leaf.x for leaf in leaves_of(place, masks=False, shapes=PARTS)]
         arrays.append(place.asarray(special(place.dtype)))
         ops = plain(arrays[0])
         expected = [
