@@ -180,7 +180,8 @@ def soft_thresholds(arrays: Sequence[Array], step: float, *, ops: ArrayOps) -> S
 def _table(scales: Sequence[Array | float | None], ops: ArrayOps) -> tuple[Memory, list[int]]:
     """Return the numbers of all different scales as rows, and the row of each scale."""
     known: dict[Any, int] = {}
-    found, rows = [], []
+    found: list[Memory] = []
+    rows: list[int] = []
     for scale in scales:
         key = scale if scale is None or isinstance(scale, float) else id(scale)
         if key not in known:
