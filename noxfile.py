@@ -28,7 +28,7 @@ CPU_BACKENDS = {  # name: what to install
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
 }
-SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "docs", "examples", "optim", "tinker"]
+SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "containers", "docs", "examples", "optim", "tinker"]
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -124,6 +124,13 @@ def agree(session: nox.Session) -> None:
     session.install("-e.[all-cpu]", *group("test"), "matplotlib>=3.10")
     suites = ["tests/agree", "tests/benchmarks", "tests/cli", "tests/docs"]
     run_pytest(session, *suites, backends=[*CPU_BACKENDS])
+
+
+@nox.session(tags=FULL)
+def containers(session: nox.Session) -> None:
+    """Test the pytrees of other libraries, and that matrices and frames are refused."""
+    session.install("-e.[torch,jax]", *group("test"), *group("containers"))
+    run_pytest(session, "tests/containers", backends=["numpy", "torch", "jax"])
 
 
 @nox.session(python=OLDEST_PYTHON, tags=FULL)

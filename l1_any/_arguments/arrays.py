@@ -1,7 +1,9 @@
 """Checks of one array: it must be dense, have an accepted dtype, and fit another array."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from l1_any._arrays import containers
 from l1_any._arrays.description import library_name
 from l1_any._arrays.lookup import find, wrapped
 from l1_any._arrays.shapes import is_known
@@ -10,13 +12,14 @@ from l1_any._arrays.state import State
 from l1_any._typing import Array, Namespace
 
 
-def floating(ops: ArrayOps, name: str) -> None:
-    """Raise an error for an array that is not dense or has no floating dtype."""
+def floating(ops: ArrayOps, name: str, *, is_alone: bool = True) -> None:
+    """Raise an error for an array, alone or in a pytree, that is not dense or has no floating dtype."""
     dense(ops, name)
     if not ops.is_floating:
+        leave_out = "" if is_alone else f", or leave it out{ops.counters}"
         raise TypeError(
             f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
-            f"complex128), got {ops.dtype_name}; cast it first, for example to float32."
+            f"complex128), got {ops.dtype_name}; cast it first, for example to float32{leave_out}."
         )
 
 
@@ -27,9 +30,12 @@ def real_floating(ops: ArrayOps, name: str) -> None:
         raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
 
 
-def boolean(x: Array, name: str, like: Array, other: ArrayOps, of: str) -> None:
-    """Raise an error for an object that is not a mask for the array `like`."""
+def boolean(x: Any, name: str, like: Array, other: ArrayOps, of: str) -> Array:
+    """Return a mask, unwrapped; raise an error for an object that is not a mask for the array `like`."""
     ops = find(x)
+    if ops is None:
+        x = containers.unwrapped(x)
+        ops = find(x)
     if ops is None:
         raise TypeError(f"`{name}` must be a boolean array or None, got {type(x).__name__}.")
     same_place(x, ops, like, other, name=name, of=of)
@@ -39,6 +45,7 @@ def boolean(x: Array, name: str, like: Array, other: ArrayOps, of: str) -> None:
             f"`{name}` must have the boolean dtype, got {ops.dtype_name}; compare first, as in `{name} != 0`."
         )
     broadcastable(x, tuple(like.shape), name, of)
+    return x
 
 
 def dense(ops: ArrayOps, name: str) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from l1_any._arrays import containers
 from l1_any._arrays.lookup import find
 from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
@@ -32,6 +33,9 @@ def leaves(
     """Return the arrays of x with their masks and weights, and the structure of the pytree."""
     ops = find(x)
     if ops is None:
+        x = containers.unwrapped(x)
+        ops = find(x)
+    if ops is None:
         return _of_pytree(x, where, weights, xp, name)
     if xp is not None:
         of_namespace(ops, xp, name)
@@ -48,21 +52,22 @@ def _of_pytree(
     x: ArrayTree, where: Any, weights: Any, xp: Namespace | None, name: str
 ) -> tuple[list[Leaf], pytrees.Treedef]:
     arrays, kinds, treedef = pytrees.flatten(x, name)
-    together(arrays, kinds, name, xp)
+    together(arrays, kinds, name, xp, treedef)
     around = kinds[0].around()
     out = []
     if where is None and weights is None:
-        for array, ops in zip(arrays, kinds, strict=True):
+        for i, (array, ops) in enumerate(zip(arrays, kinds, strict=True)):
             own = ops if ops.has_one_state else ops.at(around, array)
             if own.refused or not own.is_floating:
-                floating(own, name)
+                floating(own, list(pytrees.names(treedef, name))[i], is_alone=False)
             out.append(Leaf(array, own))
         return out, treedef
     masks = pytrees.match(where, treedef, "where", name)
     alike = weights is None or is_number(weights)
     factors = [weights] * len(arrays) if alike else pytrees.match(weights, treedef, "weights", name)
-    for array, ops, mask, weight in zip(arrays, kinds, masks, factors, strict=True):
-        out.append(_leaf(array, ops, around, mask, weight, name=name))
+    named = pytrees.names(treedef, name)
+    for array, ops, mask, weight, each in zip(arrays, kinds, masks, factors, named, strict=True):
+        out.append(_leaf(array, ops, around, mask, weight, name=each, is_alone=False))
     return out, treedef
 
 
@@ -72,7 +77,11 @@ def arrays_of(x: ArrayTree, xp: Namespace | None, name: str = "x") -> tuple[list
 
 
 def together(
-    arrays: Sequence[Array], kinds: Sequence[ArrayOps], name: str, xp: Namespace | None = None
+    arrays: Sequence[Array],
+    kinds: Sequence[ArrayOps],
+    name: str,
+    xp: Namespace | None = None,
+    treedef: pytrees.Treedef | None = None,
 ) -> None:
     """Raise an error if the arrays differ in library or device, or if there are no arrays."""
     if not arrays:
@@ -80,21 +89,37 @@ def together(
     first, own = arrays[0], kinds[0]
     if xp is not None:
         of_namespace(own, xp, name)
-    here = own.devices(first)
-    for array, ops in zip(arrays, kinds, strict=True):
-        if ops.xp is not own.xp or ops.devices(array) != here:
-            floating(ops, name)
-            same_place(array, ops, first, own, name=name, of=name)
+    here, holder = own.devices(first), 0
+    for i, (array, ops) in enumerate(zip(arrays, kinds, strict=True)):
+        there = ops.devices(array)
+        if ops.xp is own.xp and here is None:
+            here, holder = there, i  # the first array that is bound to a device
+        elif ops.xp is not own.xp or there not in (None, here):
+            named = [name] * len(arrays) if treedef is None else list(pytrees.names(treedef, name))
+            floating(ops, named[i], is_alone=False)
+            same_place(array, ops, arrays[holder], kinds[holder], name=named[i], of=named[holder])
 
 
-def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: Any, *, name: str) -> Leaf:
+def _leaf(
+    x: Array,
+    ops: ArrayOps,
+    around: State | None,
+    where: Any,
+    weights: Any,
+    *,
+    name: str,
+    is_alone: bool = True,
+) -> Leaf:
     if ops.refused or not ops.is_floating:
-        floating(ops, name)
+        floating(ops, name, is_alone=is_alone)
     if where is not None:
-        boolean(where, "where", x, ops, name)
+        where = boolean(where, "where", x, ops, name)
     factor = None
     if weights is not None:
         kind = None if is_number(weights) else find(weights)
+        if kind is None:
+            weights = containers.unwrapped(weights)
+            kind = None if is_number(weights) else find(weights)
         if kind is None:
             weights, factor = None, number(weights, "weights", _NUMBER_OR_ARRAY)
         else:
@@ -170,6 +195,9 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
     shape, with length 1 along the reduced axes.
     """
     ops = None if is_number(value) else find(value)
+    if ops is None:
+        value = containers.unwrapped(value)
+        ops = None if is_number(value) else find(value)
     if ops is None:
         return number(value, name, _NUMBER_OR_ARRAY), leaf
     value = ops.as_array(value)

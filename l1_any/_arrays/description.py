@@ -35,6 +35,8 @@ class Description:
     """The name of the library in the table of kernels."""
     title: ClassVar[str] = ""
     """The name of the library in prose, if `library_name` is not that."""
+    counters: ClassVar[str] = ""
+    """What to say of integers among the arrays of a model."""
     has_one_state: ClassVar[bool] = False
     """Whether all calls have the same state, so that `at` need not be called."""
     has_one_device: ClassVar[bool] = False

@@ -55,8 +55,11 @@ class JaxOps(ArrayOps):
         del x
 
     def devices(self, x: Array) -> Any:
-        """Return the set of devices, or None if x is traced."""
-        return None if isinstance(x, jax.core.Tracer) else x.devices()
+        """Return the set of devices, or None if x is traced or JAX may move it: it is then committed to none.
+
+        https://docs.jax.dev/en/latest/faq.html#controlling-data-and-computation-placement-on-devices
+        """
+        return None if isinstance(x, jax.core.Tracer) or not x.committed else x.devices()
 
     def most_devices(self) -> int:
         """Return the number of all devices: how an array is spread may not be known while it is traced."""

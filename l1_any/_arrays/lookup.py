@@ -10,6 +10,7 @@ import array_api_compat as compat
 
 from l1_any._typing import Array, Namespace
 
+from . import containers
 from .standard import ArrayOps
 
 
@@ -123,6 +124,8 @@ def _table_of(x: Any) -> dict[Any, ArrayOps] | None:
 
 
 def _class_of(x: Any) -> type[ArrayOps] | None:
+    if containers.instead_of(type(x)) or containers.is_wrapper(x):
+        return None
     for row in LIBRARIES:
         module = sys.modules.get(row.module)
         if module is None:

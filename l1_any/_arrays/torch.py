@@ -38,6 +38,9 @@ class TorchOps(ArrayOps):
 
     library = "torch"
     title = "PyTorch"
+    counters = (
+        " (a model's `parameters()` have no counters such as num_batches_tracked, its `state_dict()` does)"
+    )
     differentiates = "by graph"
     sums_in_halves = True
     abs = staticmethod(torch.abs)

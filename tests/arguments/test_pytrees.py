@@ -1,6 +1,8 @@
 """Structures come back as they went in."""
 
 import collections
+import dataclasses
+import types
 import typing
 
 import numpy as np
@@ -99,3 +101,118 @@ def test_model_parameters(library):
         assert torch.equal(p.grad, p.detach().sign() / n)
     named = dict(model.named_parameters())
     assert list(l1.subgradient(named)) == list(named)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    w: object
+    b: object = None
+
+
+def test_standard_containers_keep_their_types(library, leaf):
+    x = collections.OrderedDict(z=leaf, a=[leaf, None])
+    out = l1.subgradient(x)
+    assert type(out) is collections.OrderedDict
+    assert list(out) == ["z", "a"]
+    assert out["a"][1] is None
+    out = l1.subgradient(collections.defaultdict(list, a=leaf))
+    assert type(out) is collections.defaultdict
+    assert out.default_factory is list
+    assert to_numpy(out["a"]).tolist() == [1, -1]
+    out = l1.subgradient(types.MappingProxyType({"a": leaf}))
+    assert type(out) is types.MappingProxyType
+    assert to_numpy(out["a"]).tolist() == [1, -1]
+    out = l1.subgradient(collections.UserDict(a=leaf))
+    assert type(out) is collections.UserDict
+    assert to_numpy(out["a"]).tolist() == [1, -1]
+
+
+def test_inputs_are_not_changed(library, leaf):
+    for x in (collections.OrderedDict(a=leaf), collections.UserDict(a=leaf)):
+        l1.prox(x, 1.0)
+        assert x["a"] is leaf
+    x = Layer(leaf)
+    l1.prox(x, 1.0)
+    assert x.w is leaf
+
+
+def test_dataclasses(library, leaf):
+    x = Layer(leaf, [leaf])
+    assert to_numpy(l1.value(x)) == 6
+    s = l1.subgradient(x)
+    assert type(s) is Layer
+    assert to_numpy(s.b[0]).tolist() == [1, -1]
+    assert to_numpy(l1.value(x, where=Layer(library.bool([True, False]), None))) == 4
+    assert to_numpy(l1.value(x, weights={"w": 2.0, "b": None})) == 9
+    with pytest.raises(TypeError, match=r"`x.b\[0\]` must be an array"):
+        l1.value(Layer(leaf, [1.0]))
+
+
+def test_none_stays_none(library, leaf):
+    x = {"a": None, "b": (leaf, None)}
+    assert to_numpy(l1.value(x, where=None)) == 3
+    s = l1.subgradient(x, where={"a": None, "b": (library.bool([True, False]), None)})
+    assert s["a"] is s["b"][1] is None
+    assert to_numpy(s["b"][0]).tolist() == [1, 0]
+
+
+def test_pairs_of_name_and_array(library, leaf):
+    for x in ({"a": leaf, "b": leaf}.items(), iter([("a", leaf), ("b", leaf)]), [("a", leaf), ("b", leaf)]):
+        s = l1.subgradient(x)
+        assert [name for name, _ in s] == ["a", "b"]
+        assert [to_numpy(a).tolist() for _, a in s] == [[1, -1], [1, -1]]
+
+
+def test_keys_without_a_mapping(library, leaf):
+    class Parameters:
+        def __init__(self, **arrays):
+            self._arrays = arrays
+
+        def keys(self):
+            return self._arrays.keys()
+
+        def __getitem__(self, key):
+            return self._arrays[key]
+
+        def __iter__(self):
+            return iter(self._arrays)
+
+    s = l1.subgradient(Parameters(a=leaf, b=leaf))
+    assert type(s) is dict
+    assert to_numpy(s["b"]).tolist() == [1, -1]
+
+
+def test_a_list_that_contains_itself(library, leaf):
+    x = [leaf]
+    x.append({"a": x})
+    with pytest.raises(TypeError, match=r"`x\[1\]\['a'\]` must not contain itself"):
+        l1.value(x)
+    assert to_numpy(l1.value([x[:1], x[:1]])) == 6  # the same list twice
+
+
+def test_errors_name_the_leaf(library, leaf):
+    x = {"enc": [leaf, {"w": leaf}]}
+    where = {"enc": [None, {"w": library.bool([True, False, True])}]}
+    with pytest.raises(ValueError, match=r"given by `x\['enc'\]\[1\]\['w'\]`, got shape \(3,\)"):
+        l1.value(x, where=where)
+    with pytest.raises(
+        TypeError, match=r"`x\['enc'\]\[1\]` must have a real .*cast it first.*or leave it out"
+    ):
+        l1.value({"enc": [leaf, library.asarray([1], "int32")]})
+
+
+@pytest.mark.only("torch")
+def test_models(library):
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    total = sum(p.abs().sum() for p in model.parameters())
+    for x in (model.parameters(), model.named_parameters(), list(model.named_parameters())):
+        torch.testing.assert_close(l1.value(x), total)
+    names = [name for name, _ in l1.subgradient(model.named_parameters())]
+    assert names == [name for name, _ in model.named_parameters()]
+    with pytest.raises(TypeError, match=r"`x\['1.num_batches_tracked'\]` .* got int64; .*`parameters\(\)`"):
+        l1.value(model.state_dict())
+    x = torch.nn.ParameterDict({"a": torch.ones(2), "b": torch.ones(3)})
+    assert float(l1.value(x).detach()) == 5
+    assert l1.subgradient(x)["b"].tolist() == [1, 1, 1]

@@ -9,6 +9,7 @@ import pytest
 
 ON_THE_SECOND = """
 import jax
+import numpy as np
 import l1_any as l1
 
 _, device = jax.devices()
@@ -23,12 +24,35 @@ for length in (3, 0):
         results += [l1.value(x, reduce="mean", where=where), l1.subgradient([x], reduce="mean")[0]]
         results += [l1.subgradient_norm(x)]
     assert all(each.devices() == {device} for each in results), length
-try:
-    l1.value(x, weights=jax.numpy.ones(()))
-except ValueError as error:
-    assert "must be on the device of `x`" in str(error)
-else:
-    raise AssertionError("took weights on another device")
+# What is committed to no device goes where x is: masks, weights, steps, radii, numbers of schedules, fields.
+x = jax.device_put(jax.numpy.asarray([-3.0, 1.0]), device)
+free = jax.numpy.asarray([1.0, 0.5])
+assert not free.committed
+results = [
+    l1.value(x, where=free > 0.7), l1.value(x, weights=free), l1.value([free, x]), l1.value([free, x, free]),
+    l1.prox(x, free), l1.prox(x, free[0]), l1.project(x, free[0]), l1.prox_max(x, free[0]), l1.huber(x, 0.5),
+    l1.prox_elastic_net(x, free[0], l1_ratio=0.5), l1.prox_group(x, free[0], axis=0), l1.group_value(x, axis=0, weights=free[0]),
+    l1.subdiff_distance(x, x, free[0]),
+]
+assert all(each.devices() == {device} for each in results), [each.devices() for each in results]
+reg = l1.L1Regularizer(target=("delta", "reference"), where="mask")
+for mask, reference in (([True, False], [0.0, 1.0]), (np.asarray([1, 0]), np.zeros(2)), (free > 0.7, free)):
+    term = l1.Term(reg, weight=lambda step: jax.numpy.asarray(0.5))
+    pipe = l1.Pipeline(lambda data, lp: (jax.numpy.sum(lp), {}), [term])
+    loss, _ = pipe({"mask": mask, "reference": reference}, x, step=3)
+    assert loss.devices() == {device}, loss.devices()
+bound = jax.device_put(free, jax.devices()[0])
+assert bound.committed
+for call in (
+    lambda: l1.value(x, weights=bound), lambda: l1.value(x, where=bound > 0), lambda: l1.prox(x, bound),
+    lambda: l1.value([free, bound, x]),
+):
+    try:
+        call()
+    except ValueError as error:
+        assert "must be on the device of `x" in str(error), error
+    else:
+        raise AssertionError("took an array on another device")
 """
 
 
