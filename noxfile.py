@@ -62,9 +62,10 @@ def run_pytest(session: nox.Session, *args: str, backends: list[str], device: st
 def run_contract(
     session: nox.Session, *backends: str, device: str | None = None, args: Sequence[str] = ()
 ) -> None:
-    """Run the suite that every backend must pass."""
+    """Run the suite that every backend must pass, in two processes unless a GPU is tested."""
     others = [f"--ignore=tests/{suite}" for suite in SUITES_OF_THEIR_OWN]
-    run_pytest(session, *others, *args, backends=[*backends], device=device)
+    processes = ["--numprocesses=2"] if device is None else []
+    run_pytest(session, *processes, *others, *args, backends=[*backends], device=device)
 
 
 def run_doctests(session: nox.Session, *args: str) -> None:
