@@ -241,7 +241,8 @@ def radius(
 
 def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, name: str) -> list[Array]:
     """Return the arrays of a tree that must match x in structure, library, device, shapes and dtypes."""
-    arrays = [tree] if treedef is pytrees.LEAF else pytrees.match(tree, treedef, name, "x")
+    one = treedef is pytrees.LEAF
+    arrays = [containers.unwrapped(tree)] if one else pytrees.match(tree, treedef, name, "x")
     for array, leaf in zip(arrays, leaves, strict=True):
         ops = find(array)
         if ops is None:

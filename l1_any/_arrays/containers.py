@@ -110,8 +110,19 @@ _REFUSED = {
 }
 
 
+_ADVICE: dict[type, str] = {}
+
+
 def instead_of(kind: type) -> str:
     """Say what to pass instead of a matrix or a frame that looks like an array or a container. "" for other types."""
+    try:
+        return _ADVICE[kind]
+    except KeyError:
+        advice = _ADVICE[kind] = _instead_of(kind)
+        return advice
+
+
+def _instead_of(kind: type) -> str:
     for base in kind.__mro__:
         for module, advice in _REFUSED.items():
             if base.__module__ == module or base.__module__.startswith(f"{module}."):

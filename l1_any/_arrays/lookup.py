@@ -120,12 +120,12 @@ def wrapped(xp: Namespace) -> Namespace:
 
 def _table_of(x: Any) -> dict[Any, ArrayOps] | None:
     ops = _class_of(x)
-    return None if ops is None else ops.table()
+    if ops is None or containers.instead_of(type(x)) or containers.is_wrapper(x):
+        return None
+    return ops.table()
 
 
 def _class_of(x: Any) -> type[ArrayOps] | None:
-    if containers.instead_of(type(x)) or containers.is_wrapper(x):
-        return None
     for row in LIBRARIES:
         module = sys.modules.get(row.module)
         if module is None:

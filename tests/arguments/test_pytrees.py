@@ -216,3 +216,17 @@ def test_models(library):
     x = torch.nn.ParameterDict({"a": torch.ones(2), "b": torch.ones(3)})
     assert float(l1.value(x).detach()) == 5
     assert l1.subgradient(x)["b"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.only("torch")
+def test_compiled(library, leaf):
+    import torch
+
+    compiled = torch.compile(lambda x: l1.value(x), fullgraph=True, backend="eager")
+    for x in (
+        [leaf, {"a": (leaf, None)}],
+        collections.OrderedDict(a=leaf),
+        Layer(leaf, [leaf]),
+        [("a", leaf)],
+    ):
+        assert compiled(x) == l1.value(x)

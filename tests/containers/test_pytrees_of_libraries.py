@@ -152,6 +152,7 @@ class TestWrappers:
         assert float(l1.value(wrapped, axis=0, where=A > 0, weights=wrapped + 2.0)) == 5.25
         assert float(l1.value(A, where=nnx.Variable(A > 0), weights=nnx.Variable(A + 2.0))) == 5.25
         assert l1.prox(A, nnx.Variable(jnp.asarray(1.0))).tolist() == SHRUNK
+        assert l1.subdiff_distance(wrapped, wrapped, 0.5).tolist() == l1.subdiff_distance(A, A, 0.5).tolist()
 
     def test_transformed(self, wrapped):
         assert float(jax.jit(l1.value)(wrapped)) == 2.0
