@@ -30,8 +30,8 @@ def value(
     ----------
     x : array or pytree of arrays
         Real or complex floating array of any shape, or a pytree of such arrays: a list, tuple, mapping,
-        dataclass, what JAX, torch or optree know as a pytree, or another iterable. A pytree counts as one long vector, with one sum and one
-        :math:`n`.
+        dataclass, what JAX, torch or optree know as a pytree, or another iterable. A pytree counts as one
+        long vector, with one sum and one :math:`n`.
     axis : int or tuple of int, optional
         Axes to reduce; all of them by default. For a single array only.
     keepdims : bool, optional

@@ -36,9 +36,9 @@ def opened(x: Any) -> Node | None:
 
 
 def _by_jax(jax: Any, x: Any) -> Node | None:
-    pairs, treedef = jax.tree_util.tree_flatten_with_path(x, is_leaf=lambda child: child is not x)
-    if jax.tree_util.treedef_is_leaf(treedef):
+    if jax.tree_util.default_registry.flatten_one_level(x) is None:  # `tree_flatten` warns of iterables
         return None
+    pairs, treedef = jax.tree_util.tree_flatten_with_path(x, is_leaf=lambda child: child is not x)
     keys = tuple([_key(path[0]) for path, _ in pairs])
     return Node(keys, [child for _, child in pairs], functools.partial(jax.tree_util.tree_unflatten, treedef))
 

@@ -222,7 +222,7 @@ def test_models(library):
 def test_compiled(library, leaf):
     import torch
 
-    compiled = torch.compile(lambda x: l1.value(x), fullgraph=True, backend="eager")
+    compiled = torch.compile(l1.value, fullgraph=True, backend="eager")
     for x in (
         [leaf, {"a": (leaf, None)}],
         collections.OrderedDict(a=leaf),

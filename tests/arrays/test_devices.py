@@ -31,8 +31,8 @@ assert not free.committed
 results = [
     l1.value(x, where=free > 0.7), l1.value(x, weights=free), l1.value([free, x]), l1.value([free, x, free]),
     l1.prox(x, free), l1.prox(x, free[0]), l1.project(x, free[0]), l1.prox_max(x, free[0]), l1.huber(x, 0.5),
-    l1.prox_elastic_net(x, free[0], l1_ratio=0.5), l1.prox_group(x, free[0], axis=0), l1.group_value(x, axis=0, weights=free[0]),
-    l1.subdiff_distance(x, x, free[0]),
+    l1.prox_elastic_net(x, free[0], l1_ratio=0.5), l1.prox_group(x, free[0], axis=0),
+    l1.group_value(x, axis=0, weights=free[0]), l1.subdiff_distance(x, x, free[0]),
 ]
 assert all(each.devices() == {device} for each in results), [each.devices() for each in results]
 reg = l1.L1Regularizer(target=("delta", "reference"), where="mask")
