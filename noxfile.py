@@ -1,6 +1,6 @@
 """What a contributor runs: `nox -l` lists it.
 
-Plain `nox` tests what needs neither torch nor JAX, `nox -t full` all that needs no GPU.
+Plain `nox` tests what needs neither torch nor JAX, and `nox -t full` the rest of what needs no GPU.
 """
 
 import logging
@@ -16,7 +16,8 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 # Without torch and JAX, whose environments are large and whose tests take longest.
-nox.options.sessions = ["lint", "tests(numpy)", "tests(strict)", "tests(dask)", "doctests", "build"]
+SMALL = ["numpy", "strict", "dask"]
+nox.options.sessions = ["lint", *(f"tests({name})" for name in SMALL), "doctests", "build"]
 FULL = ["full"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -29,6 +30,12 @@ CPU_BACKENDS = {  # name: what to install
     "dask": ["-e.[dask]"],
 }
 SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "containers", "docs", "examples", "optim", "tinker"]
+
+
+_EXAMPLES = {
+    ("jax",): {"L1_ANY_EXAMPLES": "15"},  # JAX compiles anew for each shape that Hypothesis draws
+    ("numpy", "dask", "torch"): {"L1_ANY_EXAMPLES": "30"},  # the sessions for each library draw more
+}
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -54,9 +61,7 @@ if not CUDA:
 def run_pytest(session: nox.Session, *args: str, backends: list[str], device: str | None = None) -> None:
     """Run pytest for some backends; one that is missing is an error."""
     chosen = [f"--backend={name}" for name in backends] + ([f"--device={device}"] if device else [])
-    # JAX compiles anew for each shape that Hypothesis draws.
-    env = {"L1_ANY_EXAMPLES": "15"} if backends == ["jax"] else {}
-    session.run("python", "-m", "pytest", *chosen, *args, *session.posargs, env=env)
+    session.run("python", "-m", "pytest", *chosen, *args, *session.posargs, env=_EXAMPLES.get((*backends,)))
 
 
 def run_contract(
@@ -76,7 +81,7 @@ def run_doctests(session: nox.Session, *args: str) -> None:
     session.run("python", "-m", "pytest", *args, *options, "l1_any", *pages)
 
 
-@nox.session(tags=FULL)
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, docstrings and spelling: ruff, mypy, basedpyright, numpydoc, codespell."""
     session.install("-e.[cli]", *group("lint"))
@@ -91,8 +96,10 @@ def lint(session: nox.Session) -> None:
     session.run("numpydoc", "lint", "l1_any/optim/torch.py", "l1_any/optim/optax.py")
 
 
-@nox.session(tags=FULL)
-@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+@nox.session
+@nox.parametrize(
+    "backend", [nox.param(name, id=name, tags=[] if name in SMALL else FULL) for name in BACKENDS]
+)
 def tests(session: nox.Session, backend: str) -> None:
     """Hold one array library to the contract, with only that library installed."""
     if backend == "cupy":
@@ -176,7 +183,7 @@ def docs(session: nox.Session) -> None:
         session.run("python", "-m", "http.server", "--directory", "docs/_build/html")
 
 
-@nox.session(tags=FULL)
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and sdist, check them, and use the wheel in a clean environment."""
     session.install(*group("build"))
