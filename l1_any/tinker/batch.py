@@ -6,7 +6,7 @@ from typing import Any
 
 from l1_any._typing import Array
 from l1_any.regularization.batch import Batch
-from l1_any.regularization.calls import Call
+from l1_any.regularization.calls import WITHOUT_BASE, WITHOUT_TERM, Call
 from l1_any.regularization.exchange import to_floats
 from l1_any.regularization.pipeline import Pipeline
 from l1_any.regularization.report import BASE
@@ -91,12 +91,13 @@ class BatchLoss:
         """
         batch = Batch(data, placeholders(data))
         step, track = self._current_step(), self._pipeline.track_grad_norms
-        losses = {BASE: self._pipeline.base_loss}
+        calls = [Call(self._pipeline.base_loss, BASE, batch, track, track, untracked=WITHOUT_BASE)]
         for term in self._pipeline.terms:
             term.weight_at(step)
-            losses[str(term.name)] = term.regularizer
-        for name, loss in losses.items():
-            found = Call(loss, name, batch, gradient=track, norm=track).run()
+            loss, name, own = term.regularizer, str(term.name), track and term.track_grad_norm
+            calls.append(Call(loss, name, batch, own, own, untracked=WITHOUT_TERM))
+        for call in calls:
+            loss, name, found = call.loss, call.name, call.run()
             numbers = to_floats([found.value, found.norm])
             if self._check_finite and not all(math.isfinite(x) for x in numbers if x is not None):
                 why = _empty_selection(loss, found.metrics) or non_finite_fields(data)
