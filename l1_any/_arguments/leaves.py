@@ -10,7 +10,7 @@ from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 from l1_any._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 
-from . import axes, pytrees
+from . import axes, hints, pytrees
 from .arrays import (
     beside,
     boolean,
@@ -48,7 +48,7 @@ def _of_pytree(
     x: ArrayTree, where: Any, weights: Any, xp: Namespace | None, name: str
 ) -> tuple[list[Leaf], pytrees.Treedef]:
     arrays, kinds, treedef = pytrees.flatten(x, name)
-    together(arrays, kinds, name, xp)
+    together(arrays, kinds, name, xp, tree=x)
     around = kinds[0].around()
     out = []
     if where is None and weights is None:
@@ -72,19 +72,25 @@ def arrays_of(x: ArrayTree, xp: Namespace | None, name: str = "x") -> tuple[list
 
 
 def together(
-    arrays: Sequence[Array], kinds: Sequence[ArrayOps], name: str, xp: Namespace | None = None
+    arrays: Sequence[Array],
+    kinds: Sequence[ArrayOps],
+    name: str,
+    xp: Namespace | None = None,
+    *,
+    tree: ArrayTree = None,
 ) -> None:
     """Raise an error if the arrays differ in library or device, or if there are no arrays."""
     if not arrays:
-        raise ValueError(f"`{name}` must hold at least one array, got an empty structure.")
+        raise ValueError(f"`{name}` must hold at least one array, got {hints.why_empty(tree)}")
     first, own = arrays[0], kinds[0]
     if xp is not None:
         of_namespace(own, xp, name)
     here = own.devices(first)
-    for array, ops in zip(arrays, kinds, strict=True):
+    for i, (array, ops) in enumerate(zip(arrays, kinds, strict=True)):
         if ops.xp is not own.xp or ops.devices(array) != here:
-            floating(ops, name)
-            same_place(array, ops, first, own, name=name, of=name)
+            path = hints.path(tree, array, name, i)
+            floating(ops, path)
+            same_place(array, ops, first, own, name=path, of=hints.path(tree, first, name, 0))
 
 
 def _leaf(x: Array, ops: ArrayOps, around: State | None, where: Any, weights: Any, *, name: str) -> Leaf:

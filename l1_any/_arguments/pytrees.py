@@ -7,6 +7,8 @@ from l1_any._arrays.lookup import find, is_array
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array, ArrayTree
 
+from .hints import hint
+
 
 class Treedef(NamedTuple):
     """The structure of a pytree: the names of its children, and a function that builds the container from them."""
@@ -64,10 +66,11 @@ def _children(tree: Any, path: str) -> tuple[tuple[Any, ...], Iterable[Any], Cal
     if isinstance(tree, Mapping):
         keys = tuple(tree)
         return keys, tree.values(), lambda values: dict(zip(keys, values, strict=True))
-    if isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
+    advice = hint(tree)
+    if advice or isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
         raise TypeError(
             f"`{path}` must be an array of an array API library (NumPy, PyTorch, CuPy, JAX, Dask), or a list, "
-            f"tuple, mapping or other iterable of such arrays, got {type(tree).__name__}."
+            f"tuple, mapping or other iterable of such arrays, got {type(tree).__name__}{advice}."
         )
     values = list(tree)
     build: Callable[[list[Any]], Any] = list

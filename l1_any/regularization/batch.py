@@ -39,7 +39,7 @@ class Batch:
         self.arrays: list[Array]
         self.treedef: Treedef
         self.arrays, kinds, self.treedef = flatten(logprobs, "logprobs")
-        together(self.arrays, kinds, "logprobs")
+        together(self.arrays, kinds, "logprobs", tree=logprobs)
         around = kinds[0].around()
         for ops in kinds:
             floating(ops, "logprobs")
