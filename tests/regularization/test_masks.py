@@ -52,6 +52,14 @@ class TestLabelsWithPadding:
         penalty, _ = l1.L1Regularizer(where="labels").compute({"labels": labels}, lp)
         assert penalty.device.type == "meta"
 
+    @pytest.mark.only("jax", "dask")
+    def test_arrays_that_would_have_to_be_waited_for_are_not_looked_at(self, library):
+        labels = library.asarray(LABELS, "int32")
+        penalty, _ = l1.L1Regularizer(where="labels").compute(
+            {"labels": labels}, library.asarray(LP, "float32")
+        )
+        assert number(penalty) == 13
+
     def test_floats_may_be_negative(self, library):
         lp = library.asarray(LP, "float32")
         assert number(l1.L1Regularizer(where="f").compute({"f": [0.5, -0.5, 0.0, 0.0]}, lp)[0]) == 3
