@@ -1,4 +1,4 @@
-"""Excludes parameters from L1: by their number of dimensions, by patterns of their names, or by a function."""
+"""Excludes parameters from L1: by patterns of their names, or by a function."""
 
 import fnmatch
 from collections.abc import Callable, Iterable, Sequence
