@@ -60,7 +60,9 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> ModuleType:
     if name == "optim":
         return importlib.import_module(".optim", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._arguments.names import advice  # for errors only
+
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice(name, __all__)}")
 
 
 def __dir__() -> list[str]:

@@ -1,9 +1,9 @@
 """The L2,1 penalty, which makes whole groups zero: signatures, documentation and checks, then one call."""
 
-from typing import Any
+from typing import Any, Never
 
 from ._arguments import axes as named_axes
-from ._arguments import pytrees
+from ._arguments import keywords, pytrees
 from ._arguments.leaves import arrays_of, is_mean, some_groups
 from ._arguments.leaves import step as checked_step
 from ._arguments.numbers import is_number
@@ -11,6 +11,7 @@ from ._run import groups as run
 from ._typing import Array, ArrayTree, Axis, Leaf, Namespace, Reduction, Tree
 
 
+@keywords.shown
 def group_value(
     x: ArrayTree,
     /,
@@ -19,6 +20,7 @@ def group_value(
     reduce: Reduction = "sum",
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Array:
     r"""Sum or mean of the L2 norms of groups: the L2,1 norm, or group Lasso penalty.
 
@@ -65,6 +67,8 @@ def group_value(
     >>> l1.group_value(np.asarray([[3.0, 4.0], [0.0, 0.0]]), axis=1)
     array(5.)
     """
+    if unknown:
+        keywords.refuse(group_value, unknown)
     arrays, _, axes, factors = _grouped(x, axis, weights, xp)
     mean = is_mean(reduce)
     if mean:
@@ -72,6 +76,7 @@ def group_value(
     return run.group_value(arrays, factors, axes, is_mean=mean)
 
 
+@keywords.shown
 def group_subgradient(
     x: Tree,
     /,
@@ -80,6 +85,7 @@ def group_subgradient(
     reduce: Reduction = "sum",
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Minimum-norm subgradient of `group_value` with respect to ``x``.
 
@@ -116,6 +122,8 @@ def group_subgradient(
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
+    if unknown:
+        keywords.refuse(group_subgradient, unknown)
     arrays, treedef, axes, factors = _grouped(x, axis, weights, xp)
     mean = is_mean(reduce)
     if mean:
@@ -124,7 +132,16 @@ def group_subgradient(
     return s
 
 
-def prox_group(x: Tree, step: float | Array, /, *, axis: Axis, xp: Namespace | None = None) -> Tree:
+@keywords.shown
+def prox_group(
+    x: Tree,
+    /,
+    step: float | Array,
+    *,
+    axis: Axis,
+    xp: Namespace | None = None,
+    **unknown: Never,
+) -> Tree:
     r"""Proximal operator of `group_value`: shrinks the norm of each group, and small groups to zero.
 
     .. math:: p_g = x_g \max\bigl(1 - t / \lVert x_g \rVert_2,\, 0\bigr)
@@ -174,6 +191,8 @@ def prox_group(x: Tree, step: float | Array, /, *, axis: Axis, xp: Namespace | N
     array([[2.4, 3.2],
            [0. , 0. ]])
     """
+    if unknown:
+        keywords.refuse(prox_group, unknown)
     arrays, treedef, axes, _ = _grouped(x, axis, None, xp)
     pairs = [checked_step(step, leaf, "step", a) for leaf, a in zip(arrays, axes, strict=True)]
     steps, arrays = [t for t, _ in pairs], [leaf for _, leaf in pairs]

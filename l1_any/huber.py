@@ -1,7 +1,8 @@
 """The smooth L1 penalty and its gradient: signatures, documentation and checks, then one call."""
 
-from typing import Any
+from typing import Any, Never
 
+from ._arguments import keywords
 from ._arguments.leaves import leaves, reduction
 from ._arguments.numbers import number
 from ._arguments.pytrees import unflatten
@@ -10,10 +11,11 @@ from ._run import reduce as run
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 
 
+@keywords.shown
 def huber(
     x: ArrayTree,
-    delta: float,
     /,
+    delta: float,
     *,
     axis: Axis = None,
     keepdims: bool = False,
@@ -21,6 +23,7 @@ def huber(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Array:
     r"""Sum or mean of the weighted Huber function, a smooth L1 penalty.
 
@@ -64,22 +67,26 @@ def huber(
     >>> l1.huber(np.asarray([0.5, -3.0]), 1.0)
     array(2.625)
     """
+    if unknown:
+        keywords.refuse(huber, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
     penalty = formulas.of(number(delta, "delta"))
     return run.value(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean, penalty=penalty)
 
 
+@keywords.shown
 def huber_gradient(
     x: Tree,
-    delta: float,
     /,
+    delta: float,
     *,
     axis: Axis = None,
     reduce: Reduction = "sum",
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Gradient of `huber` with respect to ``x``.
 
@@ -117,6 +124,8 @@ def huber_gradient(
     >>> l1.huber_gradient(np.asarray([0.5, -3.0]), 1.0)
     array([ 0.5, -1. ])
     """
+    if unknown:
+        keywords.refuse(huber_gradient, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
     penalty = formulas.of(number(delta, "delta"))

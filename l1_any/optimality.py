@@ -1,22 +1,25 @@
 """Optimality conditions of a loss with an L1 penalty: signatures, documentation and checks, then one call."""
 
-from typing import Any
+from typing import Any, Never
 
+from ._arguments import keywords
 from ._arguments.leaves import alike, leaves, met_by, step_of_each
 from ._arguments.pytrees import unflatten
 from ._run import optimality as run
 from ._typing import Array, ArrayTree, Namespace, Tree
 
 
+@keywords.shown
 def subdiff_distance(
     x: Tree,
     gradient: ArrayTree,
-    strength: float | Array,
     /,
+    strength: float | Array,
     *,
     weights: Any = None,
     where: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Distance of -gradient to the subdifferential of the penalty, for each element.
 
@@ -65,6 +68,8 @@ def subdiff_distance(
     >>> l1.subdiff_distance(np.asarray([2.0, 0.0, 0.0]), np.asarray([-1.0, 0.5, -3.0]), 1.0)
     array([0., 0., 2.])
     """
+    if unknown:
+        keywords.refuse(subdiff_distance, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     gradients = alike(gradient, arrays, treedef, "gradient")
     strength, _ = step_of_each(strength, arrays, "strength")
@@ -74,12 +79,14 @@ def subdiff_distance(
     return d
 
 
+@keywords.shown
 def strength_max(
     gradient_at_zero: ArrayTree,
     /,
     *,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Array:
     r"""Strength from which zero is the solution.
 
@@ -118,5 +125,7 @@ def strength_max(
     >>> l1.strength_max(np.asarray([0.5, -3.0]), weights=2.0)
     array(1.5)
     """
+    if unknown:
+        keywords.refuse(strength_max, unknown)
     arrays, _ = leaves(gradient_at_zero, None, weights, xp, name="gradient_at_zero")
     return run.strength_max(arrays)

@@ -1,7 +1,8 @@
 """The L1 penalty and its subgradient: signatures, documentation and checks, then one call."""
 
-from typing import Any
+from typing import Any, Never
 
+from ._arguments import keywords
 from ._arguments.leaves import leaves, reduction
 from ._arguments.pytrees import unflatten
 from ._run import norms
@@ -9,6 +10,7 @@ from ._run import reduce as run
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 
 
+@keywords.shown
 def value(
     x: ArrayTree,
     /,
@@ -19,6 +21,7 @@ def value(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Array:
     r"""Sum or mean of the weighted magnitudes.
 
@@ -80,11 +83,14 @@ def value(
     >>> l1.value(x, axis=0, reduce="mean", where=np.isfinite(x))
     array([1.5, 1. ])
     """
+    if unknown:
+        keywords.refuse(value, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
     return run.value(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean)
 
 
+@keywords.shown
 def subgradient(
     x: Tree,
     /,
@@ -94,6 +100,7 @@ def subgradient(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Minimum-norm subgradient of `value` with respect to ``x``.
 
@@ -131,12 +138,15 @@ def subgradient(
     >>> l1.subgradient(np.asarray([-2.0, 0.0, 5.0]), reduce="mean")
     array([-0.33333333,  0.        ,  0.33333333])
     """
+    if unknown:
+        keywords.refuse(subgradient, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
     s: Tree = unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean))
     return s
 
 
+@keywords.shown
 def value_and_subgradient(
     x: Tree,
     /,
@@ -147,6 +157,7 @@ def value_and_subgradient(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> tuple[Array, Tree]:
     """Both `value` and `subgradient`, computed in one call.
 
@@ -180,12 +191,15 @@ def value_and_subgradient(
     >>> l1.value_and_subgradient({"a": np.asarray([1.5, -2.0])}, weights=0.1)
     (array(0.35), {'a': array([ 0.1, -0.1])})
     """
+    if unknown:
+        keywords.refuse(value_and_subgradient, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
     total, s = run.value_and_subgradient(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean)
     return total, unflatten(treedef, s)
 
 
+@keywords.shown
 def subgradient_norm(
     x: ArrayTree,
     /,
@@ -194,6 +208,7 @@ def subgradient_norm(
     where: Any = None,
     weights: Any = None,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Array:
     r"""L2 norm of `subgradient`, from a closed form that needs no array of the size of ``x``.
 
@@ -224,6 +239,8 @@ def subgradient_norm(
     >>> l1.subgradient_norm([np.asarray([-2.0, 0.0]), np.asarray([1.0, 7.0, 9.0])], weights=0.5)
     array(1.)
     """
+    if unknown:
+        keywords.refuse(subgradient_norm, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     _, is_mean = reduction(arrays, treedef, reduce)
     return norms.subgradient_norm(arrays, is_mean=is_mean)

@@ -1,8 +1,8 @@
 """Operators that give exact zeros: signatures, documentation and checks, then one call."""
 
-from typing import Any
+from typing import Any, Never
 
-from ._arguments import axes
+from ._arguments import axes, keywords
 from ._arguments.leaves import arrays_of, leaves, real, step_of_each
 from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
@@ -11,15 +11,17 @@ from ._run import proximal as run
 from ._typing import Array, Namespace, Tree
 
 
+@keywords.shown
 def prox(
     x: Tree,
-    step: float | Array,
     /,
+    step: float | Array,
     *,
     weights: Any = None,
     where: Any = None,
     nonnegative: bool = False,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Proximal operator of the L1 penalty: the soft threshold.
 
@@ -79,6 +81,8 @@ def prox(
     >>> l1.prox(np.asarray([-3.0, 0.5, 1.5]), 1.0, nonnegative=True)
     array([0. , 0. , 0.5])
     """
+    if unknown:
+        keywords.refuse(prox, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
     step, arrays = step_of_each(step, arrays, "step")
     if nonnegative:
@@ -87,8 +91,15 @@ def prox(
     return p
 
 
+@keywords.shown
 def prox_elastic_net(
-    x: Tree, step: float | Array, /, *, l1_ratio: float, xp: Namespace | None = None
+    x: Tree,
+    /,
+    step: float | Array,
+    *,
+    l1_ratio: float,
+    xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Proximal operator of the elastic net, the sum of an L1 and a squared L2 penalty.
 
@@ -128,6 +139,8 @@ def prox_elastic_net(
     >>> l1.prox_elastic_net(np.asarray([-3.5, 0.5, 2.0]), 1.0, l1_ratio=0.5)
     array([-2.,  0.,  1.])
     """
+    if unknown:
+        keywords.refuse(prox_elastic_net, unknown)
     arrays, treedef = arrays_of(x, xp)
     step, arrays = step_of_each(step, arrays, "step")
     share = ratio(l1_ratio, "l1_ratio")
@@ -135,15 +148,17 @@ def prox_elastic_net(
     return p
 
 
+@keywords.shown
 def project(
     x: Tree,
-    radius: float | Array,
     /,
+    radius: float | Array,
     *,
     axis: int | None = None,
     weights: Any = None,
     nonnegative: bool = False,
     xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Euclidean projection onto the weighted L1 ball.
 
@@ -209,6 +224,8 @@ def project(
     array([[1. , 0. , 0. ],
            [0.1, 0.2, 0.3]])
     """
+    if unknown:
+        keywords.refuse(project, unknown)
     arrays, treedef = leaves(x, None, weights, xp)
     along = axes.one(axis, arrays[0].x, treedef)
     radius, arrays = checked_radius(radius, arrays, "radius", along)
@@ -218,8 +235,15 @@ def project(
     return p
 
 
+@keywords.shown
 def prox_max(
-    x: Tree, step: float | Array, /, *, axis: int | None = None, xp: Namespace | None = None
+    x: Tree,
+    /,
+    step: float | Array,
+    *,
+    axis: int | None = None,
+    xp: Namespace | None = None,
+    **unknown: Never,
 ) -> Tree:
     r"""Proximal operator of the largest magnitude, which is the dual norm of L1.
 
@@ -262,6 +286,8 @@ def prox_max(
     >>> l1.prox_max(np.asarray([3.0, -1.0, 2.5]), 1.5)
     array([ 2., -1.,  2.])
     """
+    if unknown:
+        keywords.refuse(prox_max, unknown)
     arrays, treedef = arrays_of(x, xp)
     along = axes.one(axis, arrays[0].x, treedef)
     step, arrays = checked_radius(step, arrays, "step", along)

@@ -16,6 +16,8 @@ def functions(x: Vector) -> None:
     assert_type(l1.huber_gradient(x, 1.0), Vector)
     assert_type(l1.group_subgradient(x, axis=None), Vector)
     assert_type(l1.prox(x, 1.0), Vector)
+    assert_type(l1.prox(x, step=1.0), Vector)
+    l1.value(x, keepdim=True)  # type: ignore[arg-type]
     assert_type(l1.prox_elastic_net(x, 1.0, l1_ratio=0.5), Vector)
     assert_type(l1.prox_group(x, 1.0, axis=None), Vector)
     assert_type(l1.prox_max(x, 1.0), Vector)

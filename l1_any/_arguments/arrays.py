@@ -69,16 +69,15 @@ def beside(ops: ArrayOps, around: State | None, names: Sequence[str], *arrays: A
 
 def same_place(a: Array, own: ArrayOps, x: Array, other: ArrayOps, *, name: str, of: str) -> None:
     """Raise an error if a and x differ in library or device; `own` and `other` are their operations."""
-    whose = "the first array" if name == of else f"`{of}`"
     if own.xp is not other.xp:
         raise TypeError(
-            f"`{name}` must be of the library of {whose}, {other.library_name}, got {own.library_name}."
+            f"`{name}` must be of the library of `{of}`, {other.library_name}, got {own.library_name}."
         )
     if other.has_one_device:
         return
     here, there = other.devices(x), own.devices(a)
     if here is not None and there is not None and here != there:
-        raise ValueError(f"`{name}` must be on the device of {whose}, {here}, got {there}.")
+        raise ValueError(f"`{name}` must be on the device of `{of}`, {here}, got {there}.")
 
 
 def broadcastable(a: Array, to: tuple[int, ...], name: str, of: str = "x") -> None:

@@ -11,7 +11,7 @@ from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 from l1_any._typing import Array, ArrayTree, Axes, Axis, Leaf, Namespace
 
-from . import axes, pytrees
+from . import axes, hints, pytrees
 from .arrays import (
     beside,
     boolean,
@@ -52,7 +52,7 @@ def _of_pytree(
     x: ArrayTree, where: Any, weights: Any, xp: Namespace | None, name: str
 ) -> tuple[list[Leaf], pytrees.Treedef]:
     arrays, kinds, treedef = pytrees.flatten(x, name)
-    together(arrays, kinds, name, xp, treedef)
+    together(x, treedef, arrays, kinds, name, xp=xp)
     around = kinds[0].around()
     out = []
     if where is None and weights is None:
@@ -77,15 +77,17 @@ def arrays_of(x: ArrayTree, xp: Namespace | None, name: str = "x") -> tuple[list
 
 
 def together(
+    tree: ArrayTree,
+    treedef: pytrees.Treedef,
     arrays: Sequence[Array],
     kinds: Sequence[ArrayOps],
     name: str,
+    *,
     xp: Namespace | None = None,
-    treedef: pytrees.Treedef | None = None,
 ) -> None:
     """Raise an error if the arrays differ in library or device, or if there are no arrays."""
     if not arrays:
-        raise ValueError(f"`{name}` must hold at least one array, got an empty structure.")
+        raise ValueError(f"`{name}` must hold at least one array, got {hints.why_empty(tree)}")
     first, own = arrays[0], kinds[0]
     if xp is not None:
         of_namespace(own, xp, name)
@@ -95,7 +97,7 @@ def together(
         if ops.xp is own.xp and here is None:
             here, holder = there, i  # the first array that is bound to a device
         elif ops.xp is not own.xp or there not in (None, here):
-            named = [name] * len(arrays) if treedef is None else list(pytrees.names(treedef, name))
+            named = list(pytrees.names(treedef, name))
             floating(ops, named[i], is_alone=False)
             same_place(array, ops, arrays[holder], kinds[holder], name=named[i], of=named[holder])
 

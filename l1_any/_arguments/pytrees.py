@@ -13,6 +13,8 @@ from l1_any._arrays.lookup import find
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array, ArrayTree
 
+from .hints import hint
+
 
 class Treedef(NamedTuple):
     """The structure of a pytree: the names of its children, and a function that builds the container from them."""
@@ -101,14 +103,9 @@ def _children(
     if node is None:
         raise TypeError(
             f"`{path}` must be an array of an array API library (NumPy, PyTorch, CuPy, JAX, Dask), or a list, "
-            f"tuple, mapping or other pytree or iterable of such arrays, got {type(tree).__name__}{_instead(tree)}."
+            f"tuple, mapping or other pytree or iterable of such arrays, got {type(tree).__name__}{hint(tree)}."
         )
     return node
-
-
-def _instead(tree: Any) -> str:
-    advice = containers.instead_of(type(tree))
-    return f"; pass {advice}" if advice else ""
 
 
 def _opened(tree: Any) -> Node | None:

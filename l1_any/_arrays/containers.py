@@ -105,6 +105,8 @@ _REFUSED = {
     "xarray": "its `.data`",
     "pint": "its `.magnitude`",
     "pandas": "its `.to_numpy()`",
+    "modin": "its `.to_numpy()`",
+    "pyarrow": "its `.to_numpy()`",
     "polars": "its `.to_numpy()`",
     "torch.masked": "its `.get_data()`, with `where=x.get_mask()`",
 }

@@ -56,6 +56,10 @@ class Differentiation:
         """Return arrays that record the operations on them. The caller's own arrays are not changed."""
         raise NotImplementedError
 
+    def why_not_recording(self) -> str:
+        """Say why the library could not record operations now, even in the context of `recording`; "" if it could."""
+        return ""
+
     def recording(self) -> contextlib.AbstractContextManager[Any]:
         """Return a context in which the library records operations, even if the caller's mode does not."""
         raise NotImplementedError

@@ -262,6 +262,12 @@ class TorchOps(ArrayOps):
             found = torch_autograd.Tied.apply(value, gradient, count, *arrays)
         return found
 
+    def why_not_recording(self) -> str:
+        """Say why autograd could not record operations now: in inference mode it records nothing."""
+        if not torch.is_inference_mode_enabled():
+            return ""
+        return "autograd records nothing under torch.inference_mode(), but would under torch.no_grad()"
+
     graph_inputs = staticmethod(torch_autograd.inputs)
     recording = staticmethod(torch.enable_grad)
     graph_gradient = staticmethod(torch_autograd.gradient)

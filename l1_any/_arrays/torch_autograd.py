@@ -67,8 +67,11 @@ class Tied(torch.autograd.Function):  # type: ignore[misc]
 
 
 def inputs(arrays: Sequence[Array]) -> list[Array]:
-    """Return tensors that record the operations on them. The caller's own tensors are not changed."""
-    return [x if x.requires_grad else x.detach().requires_grad_() for x in arrays]
+    """Return tensors that record the operations on them. The caller's own tensors are not changed.
+
+    A tensor that was made under `torch.inference_mode` can never require a gradient, so it is copied.
+    """
+    return [x if x.requires_grad else _constant(x).requires_grad_() for x in arrays]
 
 
 def gradient(value: Array, arrays: Sequence[Array]) -> list[Array]:
@@ -103,6 +106,10 @@ def value_and_gradient(
 
     value, pull_back, aux = torch.func.vjp(checked, *arrays, has_aux=True)
     return value, aux, list(pull_back(torch.ones_like(value)))
+
+
+def _constant(x: Array) -> Array:
+    return x.clone() if x.is_inference() else x.detach()
 
 
 def _leaves_of(value: Array) -> set[int]:

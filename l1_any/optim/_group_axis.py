@@ -1,7 +1,8 @@
-"""Checks of the axes of groups. Their errors name the axes."""
+"""Checks of axes and of numbers of dimensions. Their errors name the argument."""
 
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from l1_any._arguments.axes import each_once, numbers
 from l1_any._typing import Axis
@@ -15,6 +16,16 @@ def as_ints(axis: Any) -> Axis:
     if not axes:
         raise TypeError(f"`group_axis` must be an int, a tuple of ints or None, got {axis!r}.")
     return tuple(axes) if isinstance(axis, Sequence) else axes[0]
+
+
+def check_min_ndim(value: object) -> int:
+    """Return the smallest number of dimensions of a parameter with L1, as a Python int."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"`min_ndim` must be an int >= 0, got {value!r}.")
+    least = operator.index(value)
+    if least < 0:
+        raise ValueError(f"`min_ndim` must be an int >= 0, got {value!r}.")
+    return least
 
 
 def check_axes(axis: Axis, shape: Sequence[int], which: str, remedy: str) -> None:

@@ -50,7 +50,11 @@ class AdmittedGroup:
 
 
 def admitted(
-    groups: Sequence[Group], known: list[AdmittedGroup], defaults: Group, exclude: Exclusion | None
+    groups: Sequence[Group],
+    known: list[AdmittedGroup],
+    defaults: Group,
+    exclude: Exclusion | None,
+    min_ndim: int,
 ) -> list[AdmittedGroup]:
     """Return the groups as admitted groups, with missing entries added. An error leaves all groups unchanged."""
     if len(groups) == len(known) and all(map(AdmittedGroup.is_of, known, groups)):
@@ -75,7 +79,7 @@ def admitted(
         elif old is None or old.group is not group:
             own["strength"] = _strength(own, None, index)
         own["group_axis"] = axis = as_ints(own["group_axis"])
-        thresholded = _thresholded(group, index, axis, by_parameter, exclude)
+        thresholded = _thresholded(group, index, axis, by_parameter, exclude, min_ndim=min_ndim)
         found.append((AdmittedGroup(group, list(group["params"]), thresholded, axis, schedule), own))
     for record, own in found:
         record.group.update(own)
@@ -95,6 +99,8 @@ def _thresholded(
     axis: Axis,
     by_parameter: dict[torch.Tensor, AdmittedGroup],
     exclude: Exclusion | None,
+    *,
+    min_ndim: int,
 ) -> set[torch.Tensor]:
     """Return the parameters to threshold. `exclude` is called only for new parameters."""
     thresholded = set()
@@ -102,7 +108,7 @@ def _thresholded(
         if p in by_parameter:
             excluded = p not in by_parameter[p].thresholded
         else:
-            excluded = is_excluded(exclude, name, p, f"`param_groups[{index}]`")
+            excluded = p.ndim < min_ndim or is_excluded(exclude, name, p, f"`param_groups[{index}]`")
         if not excluded:
             check_axes(axis, p.shape, "a parameter" if name is None else f"`{name}`", "`exclude`")
             thresholded.add(p)

@@ -13,7 +13,7 @@ from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
 from l1_any.proximal import prox
 
-from ._group_axis import as_ints, check_axes
+from ._group_axis import as_ints, check_axes, check_min_ndim
 
 Schedule = Callable[[Array], Array | float]
 
@@ -30,6 +30,7 @@ def proximal_l1(
     *,
     mask: Any = None,
     group_axis: Axis = None,
+    min_ndim: int = 0,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Soft-threshold the updated parameters, so that L1 gives exact zeros.
 
@@ -50,6 +51,9 @@ def proximal_l1(
         prefix of it, or a function of the parameters that returns one. All of them by default.
     group_axis : int or tuple of int, optional
         Use the sum of the L2 norms along these axes instead of the L1 norm, so that zeros are whole slices.
+    min_ndim : int, optional
+        The fewest dimensions of a parameter with L1. 2 leaves out biases and the scales of norms, which would
+        become 0 as readily as weights. 0, the default, leaves out nothing.
 
     Returns
     -------
@@ -60,8 +64,9 @@ def proximal_l1(
     ------
     TypeError, ValueError
         A learning rate or strength is neither a finite number >= 0 nor a 0-d array (the value of an array is
-        not checked), or axes are not ints. ``update`` raises if ``params`` is missing, if a schedule returns a
-        number that is negative or not finite, or if a parameter does not have the axes.
+        not checked), axes or ``min_ndim`` are not ints, or ``min_ndim`` is negative. ``update`` raises if
+        ``params`` is missing, if a schedule returns a number that is negative or not finite, or if a parameter
+        does not have the axes.
 
     Notes
     -----
@@ -78,13 +83,13 @@ def proximal_l1(
     >>> import jax.numpy as jnp
     >>> import optax
     >>> import l1_any as l1
-    >>> tx = optax.chain(optax.sgd(0.5), l1.optim.proximal_l1(0.5, strength=0.2))
-    >>> params = jnp.asarray([0.05, -2.0])
-    >>> updates, state = tx.update(jnp.zeros(2), tx.init(params), params)
+    >>> tx = optax.chain(optax.sgd(0.5), l1.optim.proximal_l1(0.5, strength=0.2, min_ndim=2))
+    >>> params = {"bias": jnp.asarray([0.05]), "kernel": jnp.asarray([[0.05, -2.0]])}
+    >>> updates, state = tx.update(optax.tree.zeros_like(params), tx.init(params), params)
     >>> optax.apply_updates(params, updates)
-    Array([ 0. , -1.9], dtype=float32)
+    {'bias': Array([0.05], dtype=float32), 'kernel': Array([[ 0. , -1.9]], dtype=float32)}
     """
-    axis = as_ints(group_axis)
+    axis, least = as_ints(group_axis), check_min_ndim(min_ndim)
     rate_at = _schedule(learning_rate, "learning_rate")
     strength_at = _schedule(strength, "strength")
 
@@ -102,8 +107,8 @@ def proximal_l1(
         step = rate_at(state.count) * strength_at(state.count)
 
         def towards_zeros(p: Array, u: Array | None) -> Array | None:
-            if u is None:
-                return None
+            if u is None or p.ndim < least:
+                return u
             moved = jnp.astype(p + u, p.dtype)
             if axis is None:
                 return prox(moved, step) - p

@@ -10,6 +10,7 @@ from l1_any._arguments.numbers import number
 from l1_any._typing import Axis
 
 from ._exclusion import Exclusion, check_patterns
+from ._group_axis import check_min_ndim
 from ._param_groups import AdmittedGroup, Schedule, admitted
 from ._tensors import whole
 from ._thresholds import threshold_all
@@ -43,6 +44,9 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         Use the sum of the L2 norms along these axes instead of the L1 norm, so that zeros are whole slices: 1
         for the rows of a linear layer, ``(1, 2, 3)`` for the output channels of a 2-D convolution. It applies
         to the groups that hold no ``"group_axis"`` of their own.
+    min_ndim : int, optional
+        The fewest dimensions of a parameter with L1. 2 leaves out biases and the scales of norms, which would
+        become 0 as readily as weights. 0, the default, leaves out nothing.
     exclude : str, sequence of str or callable, optional
         Parameters without L1: shell-style patterns of their names (``"*.bias"``), for which the inner
         optimizer must have been given ``model.named_parameters()``; or a function of name (None without
@@ -52,10 +56,11 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     ------
     TypeError
         ``inner_optimizer`` is not a torch optimizer, or is a `ProximalL1` itself; a strength is neither a
-        number nor callable; axes are not ints; ``exclude`` is of another type.
+        number nor callable; axes or ``min_ndim`` are not ints; ``exclude`` is of another type.
     ValueError
-        A strength is negative or not finite; a pattern is given where parameters have no names, or matches
-        none of the names; a parameter does not have the axes of ``group_axis``; a group has no learning rate.
+        A strength is negative or not finite; ``min_ndim`` is negative; a pattern is given where parameters have
+        no names, or matches none of the names; a parameter does not have the axes of ``group_axis``; a group has
+        no learning rate.
 
     Notes
     -----
@@ -85,8 +90,8 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     >>> import torch
     >>> import l1_any as l1
     >>> model = torch.nn.Linear(20, 1)
-    >>> inner = torch.optim.SGD(model.named_parameters(), lr=0.5)
-    >>> opt = l1.optim.ProximalL1(inner, strength=0.02, exclude="*bias")
+    >>> inner = torch.optim.SGD(model.parameters(), lr=0.5)
+    >>> opt = l1.optim.ProximalL1(inner, strength=0.02, min_ndim=2)
     >>> x = torch.eye(20)
     >>> for _ in range(100):
     ...     opt.zero_grad()
@@ -94,6 +99,11 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
     ...     opt.step()
     >>> opt.sparsity()
     [0.95]
+
+    A function or patterns of names leave out more, here the embeddings:
+
+    >>> inner = torch.optim.SGD(model.named_parameters(), lr=0.5)
+    >>> opt = l1.optim.ProximalL1(inner, strength=0.02, min_ndim=2, exclude=lambda name, p: "embed" in name)
     """
 
     _admitted: list[AdmittedGroup]
@@ -104,6 +114,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         strength: float | Schedule,
         *,
         group_axis: Axis = None,
+        min_ndim: int = 0,
         exclude: Exclusion | None = None,
     ) -> None:
         if isinstance(inner_optimizer, ProximalL1):
@@ -120,6 +131,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
                 "inner_optimizer": inner_optimizer,
                 "_group_defaults": {"strength": strength, "group_axis": group_axis},
                 "_exclude": exclude,
+                "_min_ndim": check_min_ndim(min_ndim),
                 "_admitted": [],
             }
         )
@@ -128,7 +140,7 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
         self._groups()
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("inner_optimizer", "_group_defaults", "_exclude", "_admitted")
+        names = ("inner_optimizer", "_group_defaults", "_exclude", "_min_ndim", "_admitted")
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -254,7 +266,9 @@ class ProximalL1(Optimizer):  # type: ignore[misc]
 
     def _groups(self) -> list[AdmittedGroup]:
         """Return the current groups; groups that were added to the inner optimizer directly are admitted."""
-        self._admitted = admitted(self.param_groups, self._admitted, self._group_defaults, self._exclude)
+        self._admitted = admitted(
+            self.param_groups, self._admitted, self._group_defaults, self._exclude, self._min_ndim
+        )
         return self._admitted
 
 

@@ -12,9 +12,17 @@ from l1_any._arrays.state import State
 from l1_any._typing import Array, ArrayTree, Leaf, Namespace
 
 from . import exchange
+from .masks import FieldMask, refuse_negative
 
 if TYPE_CHECKING:
     from l1_any._arrays.standard import ArrayOps
+
+
+class MissingFieldError(KeyError):
+    """A field that is missing. Its text is a sentence; `KeyError` itself would print it in quotes."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Batch:
@@ -31,7 +39,7 @@ class Batch:
         self.arrays: list[Array]
         self.treedef: Treedef
         self.arrays, kinds, self.treedef = flatten(logprobs, "logprobs")
-        together(self.arrays, kinds, "logprobs")
+        together(logprobs, self.treedef, self.arrays, kinds, "logprobs")
         around = kinds[0].around()
         for ops in kinds:
             floating(ops, "logprobs")
@@ -76,11 +84,15 @@ class Batch:
             _same_shape(name, value, tuple(array.shape[1:]))
         return [self.xp.stack([value for _, value in column])]
 
-    def mask(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
-        """Return an aligned field as a mask that is true where the field is not zero."""
+    def mask(self, mask: FieldMask, arrays: Sequence[Array], *, single: bool) -> list[Array]:
+        """Return an aligned field as a mask that is true where the field is not zero, or not the value to ignore."""
+        key = mask.key
         values = self.aligned(key, arrays, single=single)
+        if mask.ignored is None and not self.ops.is_traced:
+            for name, raw in self._values(key):
+                refuse_negative(raw, name, key)
         kinds = [known(v) for v in values]  # torch.compile refuses a name that is bound in the list itself
-        return [v if ops.is_boolean else v != ops.zero(v) for v, ops in zip(values, kinds, strict=True)]
+        return [mask.of(v, ops, f"`data[{key!r}]`") for v, ops in zip(values, kinds, strict=True)]
 
     def numbers(self, key: str, arrays: Sequence[Array], *, single: bool) -> list[Array]:
         """Return an aligned field with a floating dtype."""
@@ -127,7 +139,7 @@ class Batch:
             self._check_examples(len(value), name)
             return [(f"`data[{key!r}][{i}]`", v) for i, v in enumerate(value)]
         if self.data is None:
-            raise KeyError(f"`data` is None, and has no field {key!r}.")
+            raise MissingFieldError(f"`data` is None, and has no field {key!r}.")
         if not isinstance(self.data, Sequence) or isinstance(self.data, str | bytes):
             raise TypeError(
                 "`data` must be None, a mapping of fields, or a sequence of examples (mappings, or objects "
@@ -169,7 +181,7 @@ def _fields(example: Any) -> Mapping[str, Any] | None:
 
 def _entry(fields: Mapping[str, Any], key: str, name: str) -> Any:
     if key not in fields:
-        raise KeyError(f"`{name}` has no field {key!r}; it has {sorted(map(str, fields))}.")
+        raise MissingFieldError(f"`{name}` has no field {key!r}; it has {sorted(map(str, fields))}.")
     return fields[key]
 
 

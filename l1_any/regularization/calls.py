@@ -14,6 +14,9 @@ from . import terms
 from .batch import Batch
 from .evaluation import Evaluation, Gradient, norm_of
 
+WITHOUT_BASE = "`track_grad_norms=False` in the Pipeline"
+WITHOUT_TERM = "`track_grad_norm=False` in its Term"
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -32,6 +35,8 @@ class Call:
     background: bool = False
     is_async: bool = False
     """Whether it must be awaited."""
+    untracked: str = ""
+    """How the user can do without the gradient, or "" if the caller asked for it."""
 
     def run(self) -> Evaluation:
         """Call the loss."""
@@ -65,6 +70,7 @@ class Call:
             raise self._no_gradient(f"{ops.library_name} has no automatic differentiation")
         if ops.differentiates == "by transformation" or ops.is_symbolic:
             return self._found(*self._transformed(), start)
+        self._check_recording()
         arrays = ops.graph_inputs(batch.arrays)
         with ops.recording():
             value, metrics = self._checked(compute(batch.data, self._logprobs(arrays)))
@@ -80,6 +86,7 @@ class Call:
         ops = batch.ops
         if ops.differentiates != "by graph" or ops.is_symbolic:
             raise self._no_gradient(f"{ops.library_name} cannot differentiate a coroutine")
+        self._check_recording()
         # The gradient mode is not changed here: other tasks on the event loop would run in it too.
         arrays = ops.graph_inputs(batch.arrays)
         value, metrics = self._checked(await compute(batch.data, self._logprobs(arrays)))
@@ -123,7 +130,7 @@ class Call:
             gradient = ops.graph_gradient(value, arrays)
         except NotConnectedError:
             raise self._no_gradient(
-                f"{ops.library_name} recorded no way from `logprobs` to its value"
+                f"{ops.library_name} recorded no way from `logprobs` to its value, which is a constant or detached"
             ) from None
         value = ops.without_inputs(value, arrays, self.batch.arrays)
         return self._found(value, metrics, gradient, start)
@@ -150,10 +157,16 @@ class Call:
             out.append(ops.detach(g))
         return out
 
+    def _check_recording(self) -> None:
+        why = self.batch.ops.why_not_recording()
+        if why:
+            raise self._no_gradient(why)
+
     def _no_gradient(self, why: str) -> TypeError:
+        without = f", or set {self.untracked}" if self.untracked else ""
         return TypeError(
             f"The gradient of term {self.name!r} cannot be had: {why}. Give it a method "
-            "`subgradient(data, logprobs)`, or set `track_grad_norms=False`."
+            f"`subgradient(data, logprobs)`{without}."
         )
 
     def _seconds(self, start: float) -> float:

@@ -9,7 +9,7 @@ from l1_any._typing import Array, ArrayTree, Tree
 
 from . import concurrency, evaluation, exchange
 from .batch import Batch
-from .calls import Call
+from .calls import WITHOUT_BASE, WITHOUT_TERM, Call
 from .evaluation import Evaluation
 from .report import BASE, BaseReport, Report, TermReport
 from .terms import Term, is_async
@@ -32,7 +32,7 @@ class Pipeline:
         With names that differ.
     track_grad_norms : bool, optional
         Report the norm of each gradient with respect to the log-probabilities, its cosine with the base's,
-        and the norm of their sum.
+        and the norm of their sum. ``Term(..., track_grad_norm=False)`` leaves out one term.
 
     Raises
     ------
@@ -147,7 +147,7 @@ class Pipeline:
             As from a call.
         """
         batch, weighted = self._prepared(data, logprobs, step)
-        calls = self._calls(batch, weighted, gradient=self.track_grad_norms)
+        calls = self._calls(batch, weighted, gradient=False)
         done = await concurrency.run_async(calls, batch.ops)
         loss, _, report = self._assembled(batch, weighted, done)
         return loss, report
@@ -161,7 +161,7 @@ class Pipeline:
         gradient: bool,
     ) -> tuple[Array, ArrayTree, Report]:
         batch, weighted = self._prepared(data, logprobs, step)
-        calls = self._calls(batch, weighted, gradient=gradient or self.track_grad_norms)
+        calls = self._calls(batch, weighted, gradient=gradient)
         for call in calls:
             if call.is_async:
                 raise TypeError(f"Term {call.name!r} is async: use `await pipeline.acompute(...)`.")
@@ -172,13 +172,17 @@ class Pipeline:
 
     def _calls(self, batch: Batch, weighted: list[Weighted], *, gradient: bool) -> list[Call]:
         """Return the calls of the base loss and of the terms with a weight other than 0."""
-        norm = self.track_grad_norms
+        track = self.track_grad_norms
         base, *others = self._is_async
-        calls = [Call(self.base_loss, BASE, batch, gradient, norm, is_async=base)]
+        untracked = "" if gradient else WITHOUT_BASE
+        calls = [
+            Call(self.base_loss, BASE, batch, gradient or track, track, is_async=base, untracked=untracked)
+        ]
         for (term, weight), awaited in zip(weighted, others, strict=True):
             if not (isinstance(weight, float) and weight == 0):
                 loss, name, background = term.regularizer, str(term.name), term.background
-                calls.append(Call(loss, name, batch, gradient, norm, background, awaited))
+                norm, untracked = track and term.track_grad_norm, "" if gradient else WITHOUT_TERM
+                calls.append(Call(loss, name, batch, gradient or norm, norm, background, awaited, untracked))
         return calls
 
     def _assembled(
@@ -202,7 +206,7 @@ class Pipeline:
             reports[name] = _term_report(found, weight, contribution, base, batch)
             _log(name, found, reports[name].contribution, batch)
         norm, gradient = None, None
-        if base.gradient is not None:
+        if all(own is not None for _, own in parts):
             gradient = evaluation.combined(parts, batch)
         if ops.has_scalars:
             total, penalties = ops.as_array(total), ops.as_array(penalties)

@@ -1,7 +1,7 @@
 """Regularizers: functions of training data and log-probabilities that return a penalty and metrics."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from l1_any._arguments.numbers import number
@@ -65,12 +65,15 @@ class L1Regularizer(TargetRegularizer):
           pytree) that broadcasts to the log-probabilities, or ``Uniform(vocabulary_size)``.
     reduce : {"sum", "mean"}, optional
         A mean divides by the number of selected elements of the whole batch; it is not a mean of means.
-    where : str, array or pytree of bool, optional
-        Mask of the elements that count. A string names a field whose non-zero entries count.
+    where : str, tuple, array or pytree of bool, optional
+        Mask of the elements that count. A string names a field whose non-zero entries count. A pair
+        ``("labels", -100)`` names a field and the value in it that does not count.
     weights : str, float, array or pytree, optional
         Multipliers >= 0. A string names a field.
     name : str, optional
         Name of the term in reports.
+    zero_if_empty : bool, optional
+        Make the mean 0 in the place of NaN if the mask selects nothing. A selected NaN stays NaN.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class L1Regularizer(TargetRegularizer):
     where: Any = None
     weights: Any = None
     name: str = "l1_sparsity"
+    zero_if_empty: bool = field(default=False, kw_only=True)
 
     def penalty(self) -> Penalty:
         """Return the magnitude."""
@@ -116,7 +120,7 @@ class SoftL1Regularizer(TargetRegularizer):
     ----------
     delta : float
         Half-width of the quadratic part, >= 0; 0 makes it L1.
-    target, reduce, where, weights, name
+    target, reduce, where, weights, name, zero_if_empty
         As for `L1Regularizer`.
 
     Raises
@@ -145,6 +149,7 @@ class SoftL1Regularizer(TargetRegularizer):
     where: Any = None
     weights: Any = None
     name: str = "soft_l1"
+    zero_if_empty: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -50,7 +50,7 @@ class Report(NamedTuple):
     regularizer_total: Array
     """Σ contributions."""
     total_grad_norm: Array | None
-    """L2 norm of the gradient of the loss with respect to the log-probabilities."""
+    """L2 norm of the gradient of the loss with respect to the log-probabilities; None if a term is not tracked."""
     terms: Mapping[str, TermReport]
     """The terms by name."""
 

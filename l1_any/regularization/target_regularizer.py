@@ -1,6 +1,6 @@
 """The penalty of a target: the base class of the regularizers."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from l1_any._arguments.leaves import is_mean, leaves, not_empty
 from l1_any._arguments.numbers import is_number, number
@@ -11,9 +11,12 @@ from l1_any._run import reduce as run
 from l1_any._run.leaves import constant
 from l1_any._typing import Array, ArrayTree, Leaf, Reduction, Tree
 
-from . import targets
+from . import masks, targets
 from .batch import Batch
 from .evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from l1_any._arrays.standard import ArrayOps
 
 
 class TargetRegularizer:
@@ -24,10 +27,12 @@ class TargetRegularizer:
     where: Any
     weights: Any
     name: str
+    zero_if_empty: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", targets.parse(self.target))
         is_mean(self.reduce)
+        masks.named(self.where)
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"`name` must be a non-empty string, got {self.name!r}.")
         if is_number(self.weights):
@@ -40,6 +45,26 @@ class TargetRegularizer:
         overrides = [name for name in names if getattr(cls, name) is not getattr(TargetRegularizer, name)]
         if overrides and "evaluate_batch" not in vars(cls):
             cls.evaluate_batch = None  # type: ignore[method-assign, assignment]
+
+    def __call__(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:
+        """Return the penalty and its metrics: `compute`, called as a pipeline is.
+
+        Parameters
+        ----------
+        data, logprobs
+            As for `compute`.
+
+        Returns
+        -------
+        penalty, metrics
+            As from `compute`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            As for `compute`.
+        """
+        return self.compute(data, logprobs)
 
     def compute(self, data: Any, logprobs: ArrayTree) -> tuple[Array, dict[str, Array]]:
         r"""Return the penalty and its metrics.
@@ -60,7 +85,8 @@ class TargetRegularizer:
             0-d, differentiable, of the library and device of ``logprobs``.
         metrics : dict
             Constant 0-d arrays, which do not depend on ``reduce``: ``"l1_raw"`` is :math:`\sum m w |x|`, and
-            ``"l1_mean"`` is the same divided by :math:`n`. The mean over no elements is NaN.
+            ``"l1_mean"`` is the same divided by :math:`n`. The mean over no elements is NaN, or 0 with
+            ``zero_if_empty=True``.
 
         Raises
         ------
@@ -139,8 +165,11 @@ class TargetRegularizer:
 
     def _reduced(self, x: list[Leaf], penalty: Penalty) -> tuple[Array, dict[str, Array]]:
         found = run.reductions(x, penalty=penalty)
-        value = found.mean if self.reduce == "mean" else found.total
-        return value, {"l1_raw": found.raw, "l1_mean": found.raw_mean}
+        mean, raw_mean = found.mean, found.raw_mean
+        if self.zero_if_empty:
+            mean, raw_mean = _zero_if_empty([mean, raw_mean], found, x[0].ops)
+        value = mean if self.reduce == "mean" else found.total
+        return value, {"l1_raw": found.raw, "l1_mean": raw_mean}
 
     def _gradient(self, x: list[Leaf], batch: Batch, penalty: Penalty) -> list[Array]:
         target: Any = self.target
@@ -167,11 +196,12 @@ class TargetRegularizer:
                 not_empty(selected, None)
             whole: list[Leaf] = target.apply(selected, batch)
             return whole
-        if isinstance(where, str) or isinstance(weights, str):
+        mask = masks.named(where)
+        if mask is not None or isinstance(weights, str):
             arrays, _, treedef = flatten(source, name)
             single = treedef is LEAF
-            if isinstance(where, str):
-                where = unflatten(treedef, batch.mask(where, arrays, single=single))
+            if mask is not None:
+                where = unflatten(treedef, batch.mask(mask, arrays, single=single))
             if isinstance(weights, str):
                 weights = unflatten(treedef, batch.numbers(weights, arrays, single=single))
         selected, _ = leaves(source, where, weights, None, name)
@@ -183,3 +213,10 @@ class TargetRegularizer:
     def penalty(self) -> Penalty:
         """Return the function h(x) that is summed over the elements."""
         raise NotImplementedError
+
+
+def _zero_if_empty(means: list[Array], found: run.Reductions, ops: "ArrayOps") -> list[Array]:
+    """Return means that are 0 where they are NaN because nothing is selected: a NaN that is selected is in the sum."""
+    is_nan = ops.xp.isnan
+    empty = ops.xp.logical_and(is_nan(found.raw_mean), ops.xp.logical_not(is_nan(found.raw)))
+    return [ops.as_array(ops.where(empty, ops.zero(m), m)) for m in means]

@@ -1,11 +1,13 @@
 """The targets x of a regularizer: the log-probabilities, or functions of them and of the data."""
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from l1_any._arguments.arrays import broadcastable, floating, same_place
+from l1_any._arguments.numbers import is_number
 from l1_any._arguments.pytrees import LEAF, match
 from l1_any._arrays.lookup import find, same_state
 from l1_any._formulas import penalty as formulas
@@ -183,6 +185,7 @@ class Delta(_OfLogprobs):
 
 TargetLike: TypeAlias = str | tuple[str, Any] | Target
 
+_WORDS = ("logprobs", "probs", "field", "delta")
 _FORMS = '"logprobs", "probs", ("field", key), ("delta", key), ("delta", array) or ("delta", Uniform(size))'
 
 
@@ -201,9 +204,17 @@ def parse(target: TargetLike) -> Target:
             return Delta(Uniform(size))
         case ("delta", reference) if reference is not None:
             return Delta(reference)
+    if is_number(target):
+        raise TypeError(
+            f"`target` must be {_FORMS}, got the number {target!r}; the strength belongs to the term, as in "
+            f"`Term(regularizer, weight={target!r})`."
+        )
     if not isinstance(target, str | tuple):
         raise TypeError(f"`target` must be {_FORMS}, got {type(target).__name__}.")
-    raise ValueError(f"`target` must be {_FORMS}, got {target!r}.")
+    word = target[0] if isinstance(target, tuple) and target else target
+    near = difflib.get_close_matches(word, _WORDS, 1) if isinstance(word, str) and word not in _WORDS else []
+    meant = f'; did you mean "{near[0]}"?' if near else "."
+    raise ValueError(f"`target` must be {_FORMS}, got {target!r}{meant}")
 
 
 def _selected(leaf: Leaf) -> Array:

@@ -35,6 +35,10 @@ class Term:
     background : bool, optional
         Run the term in a thread of its own. This is for independent work that waits or releases the interpreter
         lock. Under a compiler the terms run one after the other.
+    track_grad_norm : bool, optional
+        Report the norm of the term's gradient, if the pipeline tracks norms. False is for a term whose gradient
+        cannot be had or is of no interest, such as a constant. A call of the pipeline then reports no norm of the
+        sum.
 
     Raises
     ------
@@ -54,6 +58,7 @@ class Term:
     weight: float | Callable[[Any], Any] = 1.0
     name: str | None = None
     background: bool = False
+    track_grad_norm: bool = True
 
     def __post_init__(self) -> None:
         loss = self.regularizer

@@ -1,15 +1,16 @@
 """A pipeline as a custom loss of the whole batch."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from l1_any._typing import Array
 from l1_any.regularization.batch import Batch
-from l1_any.regularization.calls import Call
+from l1_any.regularization.calls import WITHOUT_BASE, WITHOUT_TERM, Call
 from l1_any.regularization.exchange import to_floats
 from l1_any.regularization.pipeline import Pipeline
 from l1_any.regularization.report import BASE
+from l1_any.regularization.target_regularizer import TargetRegularizer
 
 from .placeholders import non_finite_fields, placeholders
 
@@ -80,8 +81,8 @@ class BatchLoss:
         TypeError
             ``data`` is not a sequence of examples, or a field has the wrong dtype or is not an array.
         ValueError
-            There is no example, shapes do not fit each other, a field that counts holds NaN or infinity, or a
-            term has no weight at this step.
+            There is no example, shapes do not fit each other, a field that counts holds NaN or infinity, a
+            mask selects nothing for a mean, or a term has no weight at this step.
 
         Notes
         -----
@@ -90,17 +91,18 @@ class BatchLoss:
         """
         batch = Batch(data, placeholders(data))
         step, track = self._current_step(), self._pipeline.track_grad_norms
-        losses = {BASE: self._pipeline.base_loss}
+        calls = [Call(self._pipeline.base_loss, BASE, batch, track, track, untracked=WITHOUT_BASE)]
         for term in self._pipeline.terms:
             term.weight_at(step)
-            losses[str(term.name)] = term.regularizer
-        for name, loss in losses.items():
-            found = Call(loss, name, batch, gradient=track, norm=track).run()
+            loss, name, own = term.regularizer, str(term.name), track and term.track_grad_norm
+            calls.append(Call(loss, name, batch, own, own, untracked=WITHOUT_TERM))
+        for call in calls:
+            loss, name, found = call.loss, call.name, call.run()
             numbers = to_floats([found.value, found.norm])
             if self._check_finite and not all(math.isfinite(x) for x in numbers if x is not None):
+                why = _empty_selection(loss, found.metrics) or non_finite_fields(data)
                 raise ValueError(
-                    f"{name!r} must be finite on finite log-probabilities, got {numbers[0]}; "
-                    f"{non_finite_fields(data)}."
+                    f"{name!r} must be finite on finite log-probabilities, got {numbers[0]}; {why}."
                 )
 
     def _current_step(self) -> Any:
@@ -144,6 +146,20 @@ def batch_loss(
     Then ``loss.validate(data)`` and ``training_client.forward_backward_custom(data, loss)``.
     """
     return BatchLoss(pipeline, step=step, check_finite=check_finite)
+
+
+def _empty_selection(loss: Any, metrics: Mapping[str, Any]) -> str:
+    """Return a text that names the mask of a mean over no elements, or an empty one."""
+    if not isinstance(loss, TargetRegularizer) or loss.where is None:
+        return ""
+    raw, mean = to_floats([metrics["l1_raw"], metrics["l1_mean"]])
+    if math.isnan(raw) or not math.isnan(mean):  # a NaN that is selected is in the sum
+        return ""
+    named = f"`where={loss.where!r}`" if isinstance(loss.where, str | tuple) else "`where`"
+    return (
+        f"its mask {named} selects nothing, so its mean is over no elements: pass data with elements that count, "
+        "or `zero_if_empty=True`"
+    )
 
 
 def _refuse_non_finite(metrics: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from l1_any._typing import Array
+from l1_any.regularization.batch import MissingFieldError
 
 _TARGETS = "target_tokens"
 _LOGPROB = -1.0
@@ -41,7 +42,9 @@ def non_finite_fields(data: Sequence[Any]) -> str:
 def _target_shape(example: Any, name: str) -> tuple[int, ...]:
     tokens = dict(_fields(example, name)).get(_TARGETS)
     if tokens is None:
-        raise KeyError(f"`{name}` has no field {_TARGETS!r}, whose log-probabilities a loss is given.")
+        raise MissingFieldError(
+            f"`{name}` has no field {_TARGETS!r}, whose log-probabilities a loss is given."
+        )
     if tokens.dtype.kind not in "iu" or tokens.ndim not in {1, 2}:
         raise TypeError(
             f"`{name}[{_TARGETS!r}]` must be integers of shape [T] or [T, K], got {tokens.dtype} of shape "

@@ -9,7 +9,7 @@ from l1_any._arguments.numbers import number
 from l1_any._arguments.pytrees import LEAF
 from l1_any._arrays.lookup import known
 from l1_any._typing import Array, Leaf, Namespace
-from l1_any.regularization import targets
+from l1_any.regularization import masks, targets
 from l1_any.regularization.target_regularizer import TargetRegularizer
 from l1_any.regularization.terms import Term
 
@@ -62,9 +62,10 @@ def fields_of(regularizer: TargetRegularizer) -> list[str]:
     fields = [target.key] if isinstance(target, targets.Field) else []
     if regularizer.reduce != "sum":
         raise ValueError(f'{regularizer.name!r} must have reduce="sum": a mean needs the whole batch.')
+    mask = masks.named(regularizer.where)
     parts = {
         "reference": None if isinstance(reference, targets.Uniform) else reference,
-        "where": regularizer.where,
+        "where": regularizer.where if mask is None else mask.key,
         "weights": None if isinstance(regularizer.weights, int | float) else regularizer.weights,
     }
     for part, value in parts.items():
@@ -123,11 +124,11 @@ class Example:
     def penalty(self, regularizer: TargetRegularizer) -> Array:
         """Return Σ m·w·h(x), summed in float64 and cast to the dtype of the log-probabilities."""
         target: Any = regularizer.target
-        where, weights = regularizer.where, regularizer.weights
+        mask, weights = masks.named(regularizer.where), regularizer.weights
         leaf = Leaf(
             target.source(self),
             self.ops,
-            where=None if where is None else self._symbols[where] != 0,
+            where=None if mask is None else self._symbols[mask.key] != (mask.ignored or 0),
             weights=self._symbols[weights] if isinstance(weights, str) else None,
         )
         (leaf,) = target.apply([leaf], self)

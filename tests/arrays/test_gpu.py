@@ -98,6 +98,22 @@ def test_regularizers(library, placed):
         run()
 
 
+def test_masks_by_field(library, placed):
+    """Labels on the GPU are not looked at, so that padding in them is no error there."""
+    x, _, _ = placed
+    logprobs = -library.xp.abs(x)
+    labels = library.xp.astype(x * 100, library.xp.int32)
+
+    def run():
+        for where in ("labels", ("labels", -100)):
+            reg = l1.L1Regularizer(where=where, reduce="mean", zero_if_empty=True)
+            reg.compute({"labels": labels}, logprobs)
+
+    run()
+    with synchronisation_forbidden(library):
+        run()
+
+
 @pytest.mark.only("torch")
 def test_backward(library, placed):
     x, mask, weights = placed

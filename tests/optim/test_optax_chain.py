@@ -153,3 +153,12 @@ def test_resumed_run_is_the_same_run(tmp_path):
         restored = jax.tree.unflatten(structure, [jnp.asarray(file[name]) for name in file.files])
     for a, b in zip(jax.tree.leaves(run(*halfway, 10)), jax.tree.leaves(run(*restored, 10)), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_min_ndim_leaves_out_biases(jit):
+    out = stepped(l1.optim.proximal_l1(1.0, 9.0, min_ndim=2), jit=jit)
+    assert not kernel(out).any()
+    np.testing.assert_array_equal(np.asarray(out["dense"]["bias"]), np.asarray(PARAMS["dense"]["bias"]))
+    with pytest.raises(ValueError, match="`min_ndim` must be an int >= 0, got -1"):
+        l1.optim.proximal_l1(1.0, 9.0, min_ndim=-1)

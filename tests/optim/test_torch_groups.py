@@ -1,5 +1,6 @@
 """Parameter groups have strengths, axes and schedules of their own."""
 
+import copy
 import math
 
 import pytest
@@ -107,3 +108,54 @@ def test_a_refused_group_is_not_added(wrong):
     layer.bias.grad = torch.zeros(2)
     optimizer.step()
     assert optimizer.param_groups[1]["strength"] == 1.0
+
+
+class TestMinNdim:
+    def test_it_leaves_out_biases_and_scales(self):
+        model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+        optimizer = l1.optim.ProximalL1(torch.optim.SGD(model.parameters(), lr=1.0), 9.0, min_ndim=2)
+        before = {name: p.detach().clone() for name, p in model.named_parameters()}
+        for p in model.parameters():
+            p.grad = torch.zeros_like(p)
+        optimizer.step()
+        assert not model.get_parameter("0.weight").any()
+        for name in ("0.bias", "1.weight", "1.bias"):
+            assert torch.equal(model.get_parameter(name), before[name])
+        assert optimizer.sparsity() == [1.0]
+
+    def test_it_holds_for_groups_added_later(self):
+        model = make_model()
+        inner = torch.optim.SGD(model[0].named_parameters(), lr=1.0)
+        optimizer = l1.optim.ProximalL1(inner, 9.0, min_ndim=2)
+        optimizer.add_param_group({"params": list(model[3].named_parameters(prefix="head"))})
+        for p in model.parameters():
+            p.grad = torch.zeros_like(p)
+        optimizer.step()
+        assert not model[0].weight.any()
+        assert not model[3].weight.any()
+        assert model[0].bias.all()
+        assert model[3].bias.all()
+
+    def test_without_it_all_parameters_have_a_threshold(self):
+        model = nn.LayerNorm(4)
+        optimizer = l1.optim.ProximalL1(torch.optim.SGD(model.parameters(), lr=1.0), 9.0)
+        for p in model.parameters():
+            p.grad = torch.zeros_like(p)
+        optimizer.step()
+        assert not model.weight.any()
+
+    @pytest.mark.parametrize(("wrong", "error"), [(-1, ValueError), (1.0, TypeError), (True, TypeError)])
+    def test_it_must_be_a_number_of_dimensions(self, wrong, error):
+        inner = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=1.0)
+        with pytest.raises(error, match=f"`min_ndim` must be an int >= 0, got {wrong}"):
+            l1.optim.ProximalL1(inner, 1.0, min_ndim=wrong)
+
+    def test_a_copy_keeps_it(self):
+        model = nn.LayerNorm(4)
+        optimizer = copy.deepcopy(
+            l1.optim.ProximalL1(torch.optim.SGD(model.parameters(), lr=1.0), 9.0, min_ndim=2)
+        )
+        optimizer.add_param_group({"params": [late := nn.Parameter(torch.ones(2))]})
+        late.grad = torch.zeros(2)
+        optimizer.step()
+        assert late.all()

@@ -83,15 +83,6 @@ def test_no_autodiff_is_an_error_that_says_what_to_add(library):
         pipe(None, arrays(library))
 
 
-@pytest.mark.only("torch", "jax")
-def test_a_value_cut_off_from_the_log_probabilities_is_an_error(library):
-    def detached(data, logprobs):
-        return library.asarray(1.0, "float32")
-
-    with pytest.raises(TypeError, match="'detached' cannot be had"):
-        l1.Pipeline(NLL, [l1.Term(detached)])(None, arrays(library))
-
-
 @pytest.mark.only("torch")
 class TestTorch:
     def test_backward_after_tracking(self, library):

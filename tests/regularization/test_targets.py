@@ -1,6 +1,7 @@
 """What is regularized: targets, fields, references, and log-probabilities of -inf."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -74,3 +75,18 @@ def test_a_pipeline_makes_a_target_once(library, reduce):
     assert Exponentials.taken == 2  # one for the base and one for the term
     assert report.terms["term"].grad_norm > 0
     assert gradient.shape == lp.shape
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [("logprob", "logprobs"), ("prob", "probs"), (("fields", "a"), "field"), (("dleta", "a"), "delta")],
+)
+def test_words_that_are_nearly_right(target, meant):
+    with pytest.raises(ValueError, match=re.escape(f'got {target!r}; did you mean "{meant}"?')):
+        l1.L1Regularizer(target)
+
+
+def test_a_strength_is_no_target():
+    message = r"got the number 0\.01; the strength .* `Term\(regularizer, weight=0\.01\)`"
+    with pytest.raises(TypeError, match=message):
+        l1.L1Regularizer(0.01)

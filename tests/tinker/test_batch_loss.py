@@ -191,6 +191,35 @@ def test_validation_names_a_term_that_is_at_fault_itself(data):
         batch_loss(pipeline(base=infinite)).validate(data)
 
 
+@pytest.mark.parametrize("where", ["weights", ("weights", 0)])
+def test_validation_names_a_mask_that_selects_nothing(where):
+    nothing = [example(LOGPROBS[0], weights=[0.0, 0.0, 0.0])]
+    mean = l1.L1Regularizer(where=where, reduce="mean")
+    with pytest.raises(
+        ValueError, match=r"'base_loss' must be finite .*; its mask `where=.*weights"
+    ) as caught:
+        batch_loss(l1.Pipeline(mean)).validate(nothing)
+    assert "selects nothing" in str(caught.value)
+    assert "function" not in str(caught.value)
+    zero = l1.L1Regularizer(where=where, reduce="mean", zero_if_empty=True)
+    batch_loss(l1.Pipeline(zero)).validate(nothing)
+
+
+def test_validation_refuses_labels_as_a_mask():
+    labels = [example(LOGPROBS[0], labels=torch.tensor([-100, 3, 0]))]
+    with pytest.raises(
+        ValueError, match=r"`data\[0\]\['labels'\]` must hold no negative numbers .*`labels != -100`"
+    ):
+        batch_loss(l1.Pipeline(l1.L1Regularizer(where="labels"))).validate(labels)
+    batch_loss(l1.Pipeline(l1.L1Regularizer(where=("labels", -100)))).validate(labels)
+
+
+def test_a_missing_field_is_told_in_a_sentence(data):
+    with pytest.raises(KeyError) as caught:
+        batch_loss(pipeline()).validate([*data, without("target_tokens")])
+    assert str(caught.value).startswith("`data[2]` has no field 'target_tokens'")
+
+
 def test_importing_the_adapter_imports_neither_tinker_nor_torch():
     code = "import sys, l1_any.tinker; print(sorted({'torch', 'tinker', 'jax'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -93,6 +93,16 @@ def test_kink_mask_and_infinity():
     assert gradient.tolist() == [0.0, -1.0, 0.0, 1.0, 0.0]
 
 
+def test_a_value_to_ignore():
+    example = datum(b"labels", labels=torch.tensor([-100, 3, 0, 5, -100]))
+    logprobs = [torch.tensor([-math.inf, -2.0, -1.0, -0.5, -math.inf])]
+    loss, _, [gradient] = run(
+        per_datum_loss(l1.L1Regularizer(where=("labels", -100)), []), [example], logprobs
+    )
+    assert loss == 3.5
+    assert gradient.tolist() == [0.0, -1.0, -1.0, -1.0, 0.0]
+
+
 def test_schedule_through_an_input_of_rank_0():
     schedule = l1.schedules.linear_warmup(0.5, steps=10)
     loss_fn = per_datum_loss(NLL, [(DRIFT, "strength")])
