@@ -16,8 +16,15 @@ def floating(ops: ArrayOps, name: str) -> None:
     if not ops.is_floating:
         raise TypeError(
             f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
-            f"complex128), got {ops.dtype_name}; cast it first, for example to float32."
+            f"complex128), got {ops.dtype_name}; cast it first, for example to {cast_of(ops.dtype_name)}."
         )
+
+
+def cast_of(name: str) -> str:
+    """Name an accepted dtype to cast to, which keeps the imaginary part of a complex number."""
+    if name == "complex32":
+        return "complex64"
+    return "complex128" if name.startswith(("complex", "clongdouble")) else "float32"
 
 
 def real_floating(ops: ArrayOps, name: str) -> None:
