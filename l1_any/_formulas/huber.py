@@ -57,7 +57,10 @@ class Huber(_WithDelta):
         """m·w·h'(x)·scale/n, where h'(x) is x/δ inside and x/|x| outside."""
         wide = ops.wide(ops.selected(x, where))
         inside = ops.xp.abs(wide) <= self.delta
-        slope = ops.xp.where(inside, wide / self.delta, penalty.sign(wide, ops=ops))
+        near = (
+            ops.selected(wide, inside) if ops.is_complex else wide
+        )  # NumPy warns of complex quotients of NaN
+        slope = ops.xp.where(inside, near / self.delta, penalty.sign(wide, ops=ops))
         # If x is zero or x/δ underflows, the slope is a zero with the sign of x.
         d = ops.positive_zeros(penalty.scaled(slope, x, where, weights, scale, n, ops=ops))
         return penalty.unmasked(d, where, scale, ops=ops)

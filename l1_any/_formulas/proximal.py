@@ -1,5 +1,7 @@
 """Soft thresholds."""
 
+import math
+
 from l1_any._arrays.shapes import is_known
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
@@ -75,7 +77,9 @@ def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     one = ops.full((), 1, x.dtype, x)
     safe = xp.where(inside | ~finite, one, x)
     p = xp.where(finite, safe * share_left(xp.abs(safe), t, ops=ops), x)
-    return xp.where(inside, ops.zero(x), p)
+    p = xp.where(inside, ops.zero(x), p)
+    # The magnitude of a number with an infinite part and a NaN is infinite, but such a number is NaN.
+    return xp.where(xp.isnan(x), ops.full((), complex(math.nan, math.nan), x.dtype, x), p)
 
 
 def share_left(length: Array, t: Threshold, *, ops: ArrayOps) -> Array:
