@@ -134,3 +134,81 @@ class TestCastHint:
 
         with pytest.raises(TypeError, match=r"complex32; cast it first, for example to complex64\."):
             l1.value(torch.zeros(2, dtype=torch.complex32))
+
+
+def largest_of(library):
+    """A dtype of the library that is as wide as its sums, and a number near its largest."""
+    wide = "float64" if "float64" in library.dtypes else "float32"
+    return wide, float(np.finfo(wide).max) / 1.8
+
+
+class TestBall:
+    def test_of_numbers_near_the_largest(self, library):
+        dtype, big = largest_of(library)
+        x = library.asarray([big, -big], dtype)
+        halves = np.asarray([big / 2, -big / 2], dtype)
+        for axis in (None, 0):
+            assert np.allclose(to_numpy(l1.project(x, big, axis=axis)), halves, rtol=1e-6, atol=0)
+            assert np.allclose(to_numpy(l1.prox_max(x, big, axis=axis)), halves, rtol=1e-6, atol=0)
+        assert np.allclose(to_numpy(l1.project([x[:1], x[1:]], big)[1]), halves[1:], rtol=1e-6, atol=0)
+        ones = library.asarray(np.ones(2), dtype)
+        assert np.allclose(to_numpy(l1.project(x, big, weights=ones)), halves, rtol=1e-6, atol=0)
+        many = library.asarray(np.linspace(0.5, 1, 11) * big, dtype)
+        p = to_numpy(l1.project(many, 1.5 * big))
+        # The sum of the gaps of all elements overflows; θ = (Σ|x| - 1.5) / 11, in units of `big`.
+        exact = np.maximum(np.linspace(0.5, 1, 11) - (np.linspace(0.5, 1, 11).sum() - 1.5) / 11, 0)
+        order = np.sort(np.linspace(0.5, 1, 11))[::-1]
+        theta = max((order[:k].sum() - 1.5) / k for k in range(1, 12))
+        exact = np.maximum(np.linspace(0.5, 1, 11) - theta, 0)
+        assert np.allclose(p / big, exact, rtol=1e-5, atol=1e-7)
+
+    def test_radius_that_is_small_beside_the_magnitudes(self, library):
+        dtype, _ = largest_of(library)
+        p = to_numpy(l1.project(library.asarray([1e18, 1.0], dtype), 1.0))
+        assert p.tolist() == [1, 0]
+        unit = 1e16 if dtype == "float64" else 2.0**26
+        x = library.asarray([unit + 8, -unit], dtype)
+        for weights in (None, library.asarray([1.0, 1.0], dtype)):
+            assert to_numpy(l1.project(x, 10.0, weights=weights)).tolist() == [9, -1]
+            assert to_numpy(l1.project([x[:1], x[1:]], 10.0)[0]).tolist() == [9]
+
+    def test_float32_has_the_radius_as_its_sum(self, library):
+        x = np.float32(1e4) + np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+        p = to_numpy(l1.project(library.asarray(x), 1.0)).astype(float)
+        assert abs(p.sum() - 1) <= 2e-7
+
+    @pytest.mark.parametrize("shape", [(3,), (2, 50), (5, 1000)])
+    def test_of_a_projection_is_itself(self, library, shape):
+        rng = np.random.default_rng(len(shape))
+        w = rng.uniform(0.2, 3, shape)
+        for dtype in set(library.dtypes) - {"complex64", "complex128"}:
+            for values in (rng.standard_normal(shape), rng.standard_cauchy(shape).clip(-1e4, 1e4)):
+                x = library.asarray(values.astype(np.float32), dtype)
+                real = "float64" if dtype == "float64" else "float32"
+                for options in ({}, {"axis": -1}, {"weights": library.asarray(w, real)}, {"weights": 0.3}):
+                    for radius in (1e-3, 1.0, 30.0):
+                        p = l1.project(x, radius, **options)
+                        assert to_numpy(l1.project(p, radius, **options)).tobytes() == to_numpy(p).tobytes()
+
+    @pytest.mark.parametrize("shape", [(3,), (2, 50), (5, 1000)])
+    def test_onto_the_ball_of_its_own_value_is_itself(self, library, shape):
+        rng = np.random.default_rng(7)
+        values, w = rng.standard_normal(shape), rng.uniform(0.2, 3, shape)
+        for dtype in library.dtypes:
+            x = library.asarray(
+                (values + (1j if dtype.startswith("complex") else 0)).astype(
+                    dtype if dtype != "bfloat16" else "float32"
+                ),
+                dtype,
+            )
+            real = "float64" if dtype in ("float64", "complex128") else "float32"
+            for weights in (None, 0.3, library.asarray(w, real)):
+                v = l1.value(x, weights=weights)
+                same = to_numpy(x).tobytes()
+                assert to_numpy(l1.project(x, v, weights=weights)).tobytes() == same
+                assert to_numpy(l1.project(x, float(to_numpy(v)), weights=weights)).tobytes() == same
+                both = weights if weights is None or isinstance(weights, float) else [weights, weights]
+                parts = l1.project([x, x], l1.value([x, x], weights=both), weights=both)
+                assert to_numpy(parts[1]).tobytes() == same
+            rows = l1.value(x, axis=-1, keepdims=True)
+            assert to_numpy(l1.project(x, rows, axis=-1)).tobytes() == same

@@ -83,7 +83,8 @@ def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonn
     if factor is not None and all(leaf.factor == factor for leaf in leaves):
         leaves = [leaf._replace(factor=None) for leaf in leaves]
         if factor:
-            radius = radius / factor
+            ops = leaves[0].ops  # an array is divided in the accumulator's dtype, so that it is rounded once
+            radius = (radius if isinstance(radius, float) else ops.accumulated(radius)) / factor
         else:  # with weights of 0 every x is inside the ball
             leaves = [
                 leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x)) for leaf in leaves
