@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ._arguments.leaves import leaves, reduction
-from ._arguments.numbers import number
+from ._arguments.leaves import leaves, reduction, scalar_of_each
 from ._arguments.pytrees import unflatten
 from ._formulas import huber as formulas
 from ._run import reduce as run
@@ -12,7 +11,7 @@ from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 
 def huber(
     x: ArrayTree,
-    delta: float,
+    delta: float | Array,
     /,
     *,
     axis: Axis = None,
@@ -34,8 +33,9 @@ def huber(
     ----------
     x : array or pytree of arrays
         As for `value`.
-    delta : float
-        Magnitude at which the parabola meets the line, finite and >= 0. 0 gives `value`.
+    delta : float or 0-d array
+        Magnitude at which the parabola meets the line, finite and >= 0. 0 gives `value`. An array may be traced,
+        and automatic differentiation gives its derivative too. The value of an array is not checked.
     axis, keepdims, reduce, where, weights, xp
         As for `value`.
 
@@ -65,14 +65,15 @@ def huber(
     array(2.625)
     """
     arrays, treedef = leaves(x, where, weights, xp)
+    delta, arrays = scalar_of_each(delta, arrays, "delta")
     axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
-    penalty = formulas.of(number(delta, "delta"))
+    penalty = formulas.of(delta, [leaf.ops for leaf in arrays])
     return run.value(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean, penalty=penalty)
 
 
 def huber_gradient(
     x: Tree,
-    delta: float,
+    delta: float | Array,
     /,
     *,
     axis: Axis = None,
@@ -118,7 +119,8 @@ def huber_gradient(
     array([ 0.5, -1. ])
     """
     arrays, treedef = leaves(x, where, weights, xp)
+    delta, arrays = scalar_of_each(delta, arrays, "delta")
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
-    penalty = formulas.of(number(delta, "delta"))
+    penalty = formulas.of(delta, [leaf.ops for leaf in arrays])
     g: Tree = unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean, penalty=penalty))
     return g

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ._arguments import axes
-from ._arguments.leaves import arrays_of, leaves, real, step_of_each
+from ._arguments.leaves import arrays_of, leaves, real, scalar_of_each, step_of_each
 from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
 from ._arguments.pytrees import unflatten
@@ -88,7 +88,7 @@ def prox(
 
 
 def prox_elastic_net(
-    x: Tree, step: float | Array, /, *, l1_ratio: float, xp: Namespace | None = None
+    x: Tree, step: float | Array, /, *, l1_ratio: float | Array, xp: Namespace | None = None
 ) -> Tree:
     r"""Proximal operator of the elastic net, the sum of an L1 and a squared L2 penalty.
 
@@ -101,8 +101,8 @@ def prox_elastic_net(
     ----------
     x, step
         As for `prox`.
-    l1_ratio : float
-        Share of the L1 penalty, from 0 to 1, with scikit-learn's meaning.
+    l1_ratio : float or 0-d array
+        Share of the L1 penalty, from 0 to 1, with scikit-learn's meaning. The value of an array is not checked.
     xp : array namespace, optional
         The namespace of ``x``; found by default.
 
@@ -130,7 +130,9 @@ def prox_elastic_net(
     """
     arrays, treedef = arrays_of(x, xp)
     step, arrays = step_of_each(step, arrays, "step")
-    share = ratio(l1_ratio, "l1_ratio")
+    share, arrays = scalar_of_each(l1_ratio, arrays, "l1_ratio")
+    if isinstance(share, float):
+        share = ratio(share, "l1_ratio")
     p: Tree = unflatten(treedef, run.prox_elastic_net(arrays, step, l1_ratio=share))
     return p
 

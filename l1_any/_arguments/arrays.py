@@ -34,6 +34,15 @@ def real_floating(ops: ArrayOps, name: str) -> None:
         raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
 
 
+def number_array(x: Array, ops: ArrayOps, name: str, other: ArrayOps) -> Array:
+    """Return real floating numbers, or a 0-d array of an integer in the dtype of results; raise an error for others."""
+    dense(ops, name)
+    if not ops.is_floating and not x.ndim and ops.is_integer:
+        return other.cast(x, other.result_dtype)
+    real_floating(ops, name)
+    return x
+
+
 def boolean(x: Array, name: str, like: Array, other: ArrayOps, of: str) -> None:
     """Raise an error for an object that is not a mask for the array `like`."""
     ops = find(x)

@@ -26,12 +26,19 @@ class Kernels(NamedTuple):
     """The sum and the derivative, from one read."""
 
 
+NO_KERNELS = Kernels("", "", "")
+
+
 class Penalty(Protocol):
     """A function h of each element, with its derivative. It is a named tuple, so that JAX can trace its numbers."""
 
     @property
     def kernels(self) -> Kernels:
         """The names of the formulas in the table of kernels."""
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The numbers of h, if they are arrays."""
 
     def __iter__(self) -> Iterator[float]:
         """Yield the numbers of h, which its kernels get too."""
@@ -59,6 +66,28 @@ class Penalty(Protocol):
         ops: ArrayOps,
     ) -> Array:
         """m·w·h'(x)·scale/n, of the dtype of x."""
+
+
+def with_arrays(formula: Callable[..., Array], penalty: Penalty) -> Callable[..., Array]:
+    """Return ``formula(penalty, x, where, weights, ops=)`` as a formula of x, mask, weights and `penalty.arrays`.
+
+    Chunks and derivatives need these arrays as arguments.
+    """
+    kind: Any = type(penalty)
+
+    def own(x: Array, where: Array | None, weights: Array | None, *numbers: Array, ops: ArrayOps) -> Array:
+        return formula(kind(*numbers), x, where, weights, ops=ops)
+
+    return own
+
+
+def constant(penalty: Penalty, ops: ArrayOps) -> Penalty:
+    """Return the penalty with its arrays as constants of automatic differentiation."""
+    if not penalty.arrays:
+        return penalty
+    kind: Any = type(penalty)
+    found: Penalty = kind(*[ops.detach(number) for number in penalty.arrays])
+    return found
 
 
 def sign(x: Array, *, ops: ArrayOps) -> Array:
@@ -233,6 +262,7 @@ class Magnitude(_WithoutNumbers):
 
     __slots__ = ()
 
+    arrays: tuple[Array, ...] = ()
     kernels = Kernels(
         "sum_of_magnitudes", "sums_of_magnitudes", "signs", "signs_of_each", "magnitudes_and_signs"
     )

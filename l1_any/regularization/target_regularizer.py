@@ -74,7 +74,7 @@ class TargetRegularizer:
         Log-probabilities of -inf are legal: +inf for ``"logprobs"``, 0 for ``"probs"``. For ``"delta"``,
         -inf against a finite reference is +inf, and -inf against -inf is NaN unless masked out.
         """
-        return self._reduced(self._select(Batch(data, logprobs)), self.penalty())
+        return self._reduced(*self.with_penalty(self._select(Batch(data, logprobs))))
 
     def subgradient(self, data: Any, logprobs: Tree) -> Tree:
         r"""Return the derivative of the penalty with respect to ``logprobs``.
@@ -99,7 +99,8 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        gradient: Tree = unflatten(batch.treedef, self._gradient(self._select(batch), batch, self.penalty()))
+        x, penalty = self.with_penalty(self._select(batch))
+        gradient: Tree = unflatten(batch.treedef, self._gradient(x, batch, penalty))
         return gradient
 
     def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:
@@ -124,11 +125,12 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        return self._norm(self._select(batch), batch, self.penalty())
+        x, penalty = self.with_penalty(self._select(batch))
+        return self._norm(x, batch, penalty)
 
     def evaluate_batch(self, batch: Batch, *, gradient: bool, norm: bool) -> Evaluation:
         """Return value and metrics, and gradient and norm if requested. The target is computed only once."""
-        x, penalty = self._select(batch), self.penalty()
+        x, penalty = self.with_penalty(self._select(batch))
         value, metrics = self._reduced(x, penalty)
         if not gradient:
             return Evaluation(value, metrics)
@@ -179,6 +181,10 @@ class TargetRegularizer:
             not_empty(selected, None)
         found: list[Leaf] = target.apply(selected, batch)
         return found
+
+    def with_penalty(self, x: list[Leaf]) -> tuple[list[Leaf], Penalty]:
+        """Return x and the function that is summed over its elements."""
+        return x, self.penalty()
 
     def penalty(self) -> Penalty:
         """Return the function h(x) that is summed over the elements."""

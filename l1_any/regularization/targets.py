@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from l1_any._arguments.arrays import broadcastable, floating, same_place
+from l1_any._arguments.numbers import count
 from l1_any._arguments.pytrees import LEAF, match
 from l1_any._arrays.lookup import find, same_state
 from l1_any._formulas import penalty as formulas
@@ -129,9 +130,7 @@ class Uniform:
     vocabulary_size: int
 
     def __post_init__(self) -> None:
-        size = self.vocabulary_size
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"`vocabulary_size` must be an int >= 1, got {size!r}.")
+        object.__setattr__(self, "vocabulary_size", count(self.vocabulary_size, "vocabulary_size"))
 
     @property
     def logprob(self) -> float:
