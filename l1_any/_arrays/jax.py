@@ -64,7 +64,8 @@ class JaxOps(ArrayOps):
 
     def detach(self, x: Array) -> Array:
         """Return x as a constant of automatic differentiation."""
-        return jax.lax.stop_gradient(x)
+        found = jax.lax.stop_gradient(x)  # of a Python number that is differentiated, this is a number
+        return found if isinstance(found, jax.Array) else xp.asarray(found)
 
     def sign(self, x: Array) -> Array:
         """Return the sign. JAX's own sign keeps -0.0, and XLA may remove an addition of 0.0."""

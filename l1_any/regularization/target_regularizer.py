@@ -152,10 +152,10 @@ class TargetRegularizer:
 
     def _norm(self, x: list[Leaf], batch: Batch, penalty: Penalty) -> Array:
         target: Any = self.target
-        if target.squares is None:
+        if target.size is None:
             first, ops = batch.arrays[0], batch.ops
             return ops.full((), 0, ops.result_dtype, first)
-        return norms.norm(x, is_mean=self.reduce == "mean", squares=target.squares, penalty=penalty)
+        return norms.norm(x, is_mean=self.reduce == "mean", size=target.size, penalty=penalty)
 
     def _select(self, batch: Batch) -> list[Leaf]:
         """Return x for each of the source arrays, with its mask and weights."""
