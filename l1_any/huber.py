@@ -3,8 +3,7 @@
 from typing import Any, Never
 
 from ._arguments import keywords
-from ._arguments.leaves import leaves, reduction
-from ._arguments.numbers import number
+from ._arguments.leaves import leaves, reduction, scalar_of_each
 from ._arguments.pytrees import unflatten
 from ._formulas import huber as formulas
 from ._run import reduce as run
@@ -15,7 +14,7 @@ from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 def huber(
     x: ArrayTree,
     /,
-    delta: float,
+    delta: float | Array,
     *,
     axis: Axis = None,
     keepdims: bool = False,
@@ -37,8 +36,9 @@ def huber(
     ----------
     x : array or pytree of arrays
         As for `value`.
-    delta : float
-        Magnitude at which the parabola meets the line, finite and >= 0. 0 gives `value`.
+    delta : float or 0-d array
+        Magnitude at which the parabola meets the line, finite and >= 0. 0 gives `value`. An array may be traced,
+        and automatic differentiation gives its derivative too. The value of an array is not checked.
     axis, keepdims, reduce, where, weights, xp
         As for `value`.
 
@@ -70,8 +70,9 @@ def huber(
     if unknown:
         keywords.refuse(huber, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
+    delta, arrays = scalar_of_each(delta, arrays, "delta")
     axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
-    penalty = formulas.of(number(delta, "delta"))
+    penalty = formulas.of(delta, [leaf.ops for leaf in arrays])
     return run.value(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean, penalty=penalty)
 
 
@@ -79,7 +80,7 @@ def huber(
 def huber_gradient(
     x: Tree,
     /,
-    delta: float,
+    delta: float | Array,
     *,
     axis: Axis = None,
     reduce: Reduction = "sum",
@@ -127,7 +128,8 @@ def huber_gradient(
     if unknown:
         keywords.refuse(huber_gradient, unknown)
     arrays, treedef = leaves(x, where, weights, xp)
+    delta, arrays = scalar_of_each(delta, arrays, "delta")
     axes, is_mean = reduction(arrays, treedef, reduce, axis)
-    penalty = formulas.of(number(delta, "delta"))
+    penalty = formulas.of(delta, [leaf.ops for leaf in arrays])
     g: Tree = unflatten(treedef, run.subgradient(arrays, axes=axes, is_mean=is_mean, penalty=penalty))
     return g

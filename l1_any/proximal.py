@@ -3,7 +3,7 @@
 from typing import Any, Never
 
 from ._arguments import axes, keywords
-from ._arguments.leaves import arrays_of, leaves, real, step_of_each
+from ._arguments.leaves import arrays_of, leaves, real, scalar_of_each, step_of_each
 from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
 from ._arguments.pytrees import unflatten
@@ -97,7 +97,7 @@ def prox_elastic_net(
     /,
     step: float | Array,
     *,
-    l1_ratio: float,
+    l1_ratio: float | Array,
     xp: Namespace | None = None,
     **unknown: Never,
 ) -> Tree:
@@ -112,8 +112,8 @@ def prox_elastic_net(
     ----------
     x, step
         As for `prox`.
-    l1_ratio : float
-        Share of the L1 penalty, from 0 to 1, with scikit-learn's meaning.
+    l1_ratio : float or 0-d array
+        Share of the L1 penalty, from 0 to 1, with scikit-learn's meaning. The value of an array is not checked.
     xp : array namespace, optional
         The namespace of ``x``; found by default.
 
@@ -143,7 +143,9 @@ def prox_elastic_net(
         keywords.refuse(prox_elastic_net, unknown)
     arrays, treedef = arrays_of(x, xp)
     step, arrays = step_of_each(step, arrays, "step")
-    share = ratio(l1_ratio, "l1_ratio")
+    share, arrays = scalar_of_each(l1_ratio, arrays, "l1_ratio")
+    if isinstance(share, float):
+        share = ratio(share, "l1_ratio")
     p: Tree = unflatten(treedef, run.prox_elastic_net(arrays, step, l1_ratio=share))
     return p
 
@@ -199,15 +201,15 @@ def project(
 
     Notes
     -----
-    A vector inside the ball comes back bit for bit. For any other vector the result is the soft threshold of
+    A vector inside the ball comes back bit for bit, and so does a projection, or ``x`` with its own `value` as
+    the radius. For any other vector the result is the soft threshold of
     ``x`` at :math:`\theta w`, where a sort finds the :math:`\theta` with :math:`\sum_i w_i |p_i| = r` (Duchi
     et al., "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008). Zeros in the
     result are exact and +0.0. A radius of 0 gives zeros.
 
     :math:`\theta` is computed in float64 where the library and the device have it, and the result is rounded
-    once. The sum of a float32 result then exceeds the radius by at most 1e-7 of the radius, unless the radius
-    is below 1e-7 of the largest magnitude. For such a radius, for float64, and where the library or device
-    has no float64, the excess is a few roundings of the largest magnitude for each element that is not zero.
+    once. The sum of the result exceeds the radius by a few roundings of the radius, however small the radius is
+    beside the magnitudes. No sum overflows.
 
     A vector with a NaN or an infinity becomes NaN, with two exceptions: -inf counts as 0 with
     ``nonnegative=True``, and elements of weight 0 may be infinite. Where all of ``x`` is one vector, Dask must

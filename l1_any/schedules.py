@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from l1_any._arguments.numbers import number
+from l1_any._arguments.numbers import count, number
 from l1_any._arrays.lookup import find
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
@@ -45,7 +45,7 @@ def linear_warmup(weight: float, steps: int) -> Schedule:
     >>> weight(0), weight(50), weight(1000)
     (0.0, 0.0005, 0.001)
     """
-    return functools.partial(_linear, weight=number(weight, "weight"), steps=_length(steps))
+    return functools.partial(_linear, weight=number(weight, "weight"), steps=count(steps, "steps"))
 
 
 def cosine(weight: float, steps: int, *, final: float = 0.0, warmup: int = 0) -> Schedule:
@@ -79,14 +79,15 @@ def cosine(weight: float, steps: int, *, final: float = 0.0, warmup: int = 0) ->
     >>> weight(0), weight(100), weight(1000)
     (0.01, 0.001, 0.001)
     """
-    if isinstance(warmup, bool) or not isinstance(warmup, int) or not 0 <= warmup < _length(steps):
+    steps, first = count(steps, "steps"), count(warmup, "warmup", least=0)
+    if first >= steps:
         raise ValueError(f"`warmup` must be an int >= 0 and < `steps`, got {warmup!r}.")
     return functools.partial(
         _cosine,
         weight=number(weight, "weight"),
         steps=steps,
         final=number(final, "final"),
-        warmup=warmup,
+        warmup=first,
     )
 
 
@@ -119,9 +120,3 @@ def _progress_of_array(step: Array, ops: ArrayOps, start: int, end: int) -> Arra
     step = ops.as_array(step)
     way = (ops.cast(step, ops.accumulator) - start) / (end - start)
     return ops.clip(way, 0.0, 1.0)
-
-
-def _length(steps: int) -> int:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"`steps` must be an int >= 1, got {steps!r}.")
-    return steps

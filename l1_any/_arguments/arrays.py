@@ -19,8 +19,15 @@ def floating(ops: ArrayOps, name: str, *, is_alone: bool = True) -> None:
         leave_out = "" if is_alone else f", or leave it out{ops.counters}"
         raise TypeError(
             f"`{name}` must have a real or complex floating dtype (float16, bfloat16, float32, float64, complex64, "
-            f"complex128), got {ops.dtype_name}; cast it first, for example to float32{leave_out}."
+            f"complex128), got {ops.dtype_name}; cast it first, for example to {cast_of(ops.dtype_name)}{leave_out}."
         )
+
+
+def cast_of(name: str) -> str:
+    """Name an accepted dtype to cast to, which keeps the imaginary part of a complex number."""
+    if name == "complex32":
+        return "complex64"
+    return "complex128" if name.startswith(("complex", "clongdouble")) else "float32"
 
 
 def real_floating(ops: ArrayOps, name: str) -> None:
@@ -28,6 +35,15 @@ def real_floating(ops: ArrayOps, name: str) -> None:
     dense(ops, name)
     if not ops.is_floating or ops.is_complex:
         raise TypeError(f"`{name}` must have a real floating dtype, got {ops.dtype_name}; cast it first.")
+
+
+def number_array(x: Array, ops: ArrayOps, name: str, other: ArrayOps) -> Array:
+    """Return real floating numbers, or a 0-d array of an integer in the dtype of results; raise an error for others."""
+    dense(ops, name)
+    if not ops.is_floating and not x.ndim and ops.is_integer:
+        return other.cast(x, other.result_dtype)
+    real_floating(ops, name)
+    return x
 
 
 def boolean(x: Any, name: str, like: Array, other: ArrayOps, of: str) -> Array:

@@ -4,6 +4,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from numpy.exceptions import AxisError
+
 from l1_any._typing import Array, ArrayTree, Axes, Axis
 
 from . import pytrees
@@ -22,7 +24,7 @@ def of_array(axis: Axis, x: ArrayTree, treedef: pytrees.Treedef, *, keepdims: bo
     named = numbers(axis, "axis")
     for a in named:
         if not -x.ndim <= a < x.ndim:
-            raise ValueError(f"`axis` must be within the {x.ndim} dimensions of `x`, got {axis!r}.")
+            raise AxisError(f"`axis` must be within the {x.ndim} dimensions of `x`, got {axis!r}.")
     each_once(named, x.ndim, axis, "axis")
     return tuple(sorted(a % x.ndim for a in named))
 

@@ -18,11 +18,11 @@ from .arrays import (
     broadcastable,
     dense,
     floating,
+    number_array,
     of_namespace,
-    real_floating,
     same_place,
 )
-from .numbers import is_number, number
+from .numbers import is_number, number, scalar
 
 _NUMBER_OR_ARRAY = "a number or an array"
 
@@ -118,6 +118,7 @@ def _leaf(
         where = boolean(where, "where", x, ops, name)
     factor = None
     if weights is not None:
+        weights = weights if is_number(weights) else scalar(weights)
         kind = None if is_number(weights) else find(weights)
         if kind is None:
             weights = containers.unwrapped(weights)
@@ -126,7 +127,7 @@ def _leaf(
             weights, factor = None, number(weights, "weights", _NUMBER_OR_ARRAY)
         else:
             same_place(weights, kind, x, ops, name="weights", of=name)
-            real_floating(kind, "weights")
+            weights = number_array(weights, kind, "weights", ops)
             broadcastable(weights, tuple(x.shape), "weights", name)
     own = beside(ops, around, (name, "where", "weights"), x, where, weights)
     return Leaf(x, own, where, weights, factor)
@@ -196,6 +197,7 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
     The value of a number is checked. Of an array only shape and dtype are checked: it must broadcast to x's
     shape, with length 1 along the reduced axes.
     """
+    value = value if is_number(value) else scalar(value)
     ops = None if is_number(value) else find(value)
     if ops is None:
         value = containers.unwrapped(value)
@@ -204,7 +206,7 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
         return number(value, name, _NUMBER_OR_ARRAY), leaf
     value = ops.as_array(value)
     same_place(value, ops, leaf.x, leaf.ops, name=name, of="x")
-    real_floating(ops, name)
+    value = number_array(value, ops, name, leaf.ops)
     shape = leaf.x.shape
     broadcastable(value, tuple([1 if axis in reduced else n for axis, n in enumerate(shape)]), name)
     return value, met_by(leaf, value, names=(name,))
@@ -214,10 +216,22 @@ def step_of_each(value: Any, leaves: Sequence[Leaf], name: str) -> tuple[Array |
     """Return a checked step for all arrays, and the leaves in the state that they have together with it."""
     if type(value) is float and 0 <= value < math.inf:
         return value, list(leaves)
+    value = scalar(value)
     if is_number(value):
         return number(value, name), list(leaves)
     steps, met = zip(*[step(value, leaf, name) for leaf in leaves], strict=True)
     return steps[0], list(met)
+
+
+def scalar_of_each(value: Any, leaves: Sequence[Leaf], name: str) -> tuple[Array | float, list[Leaf]]:
+    """Return a checked number or 0-d array, and the leaves in the state that they have together with it."""
+    value = value if is_number(value) else scalar(value)
+    ops = None if is_number(value) else find(value)
+    if ops is None:
+        return number(value, name, "a number or a 0-d array"), list(leaves)
+    if tuple(value.shape):
+        raise ValueError(f"`{name}` must be a number or a 0-d array, got shape {tuple(value.shape)}.")
+    return step_of_each(value, leaves, name)
 
 
 def radius(

@@ -1,8 +1,11 @@
-"""Checks of numbers: strengths, steps, radii, weights and ratios."""
+"""Checks of numbers: strengths, steps, radii, weights, ratios and counts."""
 
 import math
 import numbers
+import operator
 from typing import Any
+
+from l1_any._arrays.lookup import find
 
 
 def is_number(value: object) -> bool:
@@ -12,6 +15,8 @@ def is_number(value: object) -> bool:
 
 def number(value: Any, name: str, accepted: str = "a number") -> float:
     """Return a strength, step, radius or weight as a float."""
+    if not is_number(value):
+        value = scalar(value)
     if isinstance(value, bool) or not is_number(value):
         raise TypeError(f"`{name}` must be {accepted}, got {type(value).__name__}.")
     try:
@@ -21,6 +26,25 @@ def number(value: Any, name: str, accepted: str = "a number") -> float:
     if not 0 <= out < math.inf:
         raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}.")
     return out
+
+
+def scalar(value: Any) -> Any:
+    """Return the scalar of a 0-d array of a library that has scalars (NumPy), and any other object unchanged."""
+    ops = find(value)
+    return value[()] if ops is not None and ops.has_scalars and not ops.refused and not value.ndim else value
+
+
+def count(value: Any, name: str, *, least: int = 1) -> int:
+    """Return a number of steps or tokens as an int; NumPy's integers and 0-d arrays of integers are accepted."""
+    found: int | None = None
+    if not isinstance(value, bool):
+        try:
+            found = operator.index(value)
+        except TypeError:
+            found = None
+    if found is None or found < least:
+        raise ValueError(f"`{name}` must be an int >= {least}, got {value!r}.")
+    return found
 
 
 def ratio(value: Any, name: str) -> float:

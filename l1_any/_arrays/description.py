@@ -54,6 +54,7 @@ class Description:
     """Whether the dtype is one of the contract's real or complex floating dtypes."""
     is_complex: bool = dataclasses.field(init=False)
     is_boolean: bool = dataclasses.field(init=False)
+    is_integer: bool = dataclasses.field(init=False)
     result_name: str = dataclasses.field(init=False)
     """The standard's name of the real dtype of the result of a reduction."""
     result_dtype: DType = dataclasses.field(init=False)
@@ -88,6 +89,7 @@ class Description:
             "is_floating": self.dtype_name in RESULT_DTYPES,
             "is_complex": is_complex,
             "is_boolean": self.dtype_name == "bool",
+            "is_integer": self.dtype_name.startswith(("int", "uint")),
             "result_name": result,
             "result_dtype": self.dtype_named(result),
             "is_result": self.dtype_name == result,

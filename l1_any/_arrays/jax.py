@@ -66,7 +66,8 @@ class JaxOps(ArrayOps):
 
     def detach(self, x: Array) -> Array:
         """Return x as a constant of automatic differentiation."""
-        return jax.lax.stop_gradient(x)
+        found = jax.lax.stop_gradient(x)  # of a Python number that is differentiated, this is a number
+        return found if isinstance(found, jax.Array) else xp.asarray(found)
 
     def sign(self, x: Array) -> Array:
         """Return the sign. JAX's own sign keeps -0.0, and XLA may remove an addition of 0.0."""
@@ -137,7 +138,7 @@ class JaxOps(ArrayOps):
         """
         if not self.is_traced:
             return value(*arrays)
-        tied = jax.custom_jvp(value)
+        tied = jax.custom_jvp(lambda *arrays: value(*_as_arrays(arrays)))
 
         def derivative(
             primals: tuple[Array | None, ...], tangents: tuple[Array | None, ...]
@@ -148,10 +149,15 @@ class JaxOps(ArrayOps):
 
             def of_moving(*own: Array) -> Array:
                 given = dict(zip(moving, own, strict=True))
-                return simple(*(given.get(i, a) for i, a in enumerate(primals)))
+                return simple(*(given.get(i, a) for i, a in enumerate(_as_arrays(primals))))
 
-            own, directions = ([of[i] for i in moving] for of in (primals, tangents))
+            own, directions = ([of[i] for i in moving] for of in (_as_arrays(primals), tangents))
             return tied(*primals), jax.jvp(of_moving, own, directions)[1]
 
         tied.defjvp(derivative, symbolic_zeros=True)
         return tied(*arrays)
+
+
+def _as_arrays(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return constants as arrays: under a transformation JAX may pass a 0-d array as a Python number."""
+    return tuple([a if a is None or isinstance(a, jax.Array) else xp.asarray(a) for a in values])

@@ -1,5 +1,6 @@
 """NumPy: scalars as well as arrays, and operations with fewer Python calls than those of array-api-compat."""
 
+import contextlib
 from typing import Any, Self
 
 import array_api_compat.numpy as xp
@@ -61,6 +62,10 @@ class NumpyOps(ArrayOps):
         del x
         return "cpu"
 
+    def quiet(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context without NumPy's warnings."""
+        return np.errstate(over="ignore", invalid="ignore")
+
     def memory(self, x: Array) -> Any:
         """Return a view of one dimension, or None if x is not contiguous in the native byte order."""
         flags = x.flags
@@ -69,7 +74,7 @@ class NumpyOps(ArrayOps):
         flat = x if type(x) is np.ndarray and x.ndim == 1 else np.asarray(x).reshape(-1)
         return flat.view(_BITS[x.dtype.name]) if x.dtype.itemsize == _HALF and x.dtype.name in _BITS else flat
 
-    def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
+    def full(self, shape: tuple[int, ...], value: complex, dtype: DType, like: Array) -> Array:
         """Return an array filled with one value, or a scalar."""
         del like
         return np.full(shape, value, dtype) if shape else dtype.type(value)

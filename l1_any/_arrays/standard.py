@@ -1,5 +1,6 @@
 """The default for every array library: questions and operations, answered with the array API standard."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
@@ -132,9 +133,13 @@ class ArrayOps(Description, Differentiation, Chunked):
         wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
         return int(wanted) if wanted.isdecimal() and int(wanted) else _cores()
 
+    def quiet(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context in which the library does not warn of overflow, NaN and infinity."""
+        return contextlib.nullcontext()
+
     # Creation and casts.
 
-    def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
+    def full(self, shape: tuple[int, ...], value: complex, dtype: DType, like: Array) -> Array:
         """Return an array filled with one value, on the device of another array."""
         return self.xp.full(shape, value, dtype=dtype, device=self.device(like))
 

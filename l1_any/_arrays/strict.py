@@ -1,5 +1,6 @@
 """array-api-strict: its devices are simulated, and all of its arrays are in the CPU's memory."""
 
+import contextlib
 from typing import Any, Self
 
 import array_api_compat as compat
@@ -20,6 +21,10 @@ class StrictOps(ArrayOps):
         """Return the operations for the device of x."""
         del around, others
         return self.sibling(State.PLAIN, self.accumulator_of(x), "cpu")
+
+    def quiet(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context without NumPy's warnings."""
+        return np.errstate(over="ignore", invalid="ignore")
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
         """Return the values in NumPy. Only one of the devices allows that, so the array is moved there."""

@@ -159,7 +159,7 @@ class TorchOps(ArrayOps):
         """Return x as a constant of autograd."""
         return x.detach()
 
-    def full(self, shape: tuple[int, ...], value: float, dtype: DType, like: Array) -> Array:
+    def full(self, shape: tuple[int, ...], value: complex, dtype: DType, like: Array) -> Array:
         """Return a tensor filled with one value, on the device of another tensor."""
         if self.is_traced and isinstance(value, float) and torch.compiler.is_compiling():
             # torch.compile may keep the old value of a number that changes between calls:

@@ -26,12 +26,19 @@ class Kernels(NamedTuple):
     """The sum and the derivative, from one read."""
 
 
+NO_KERNELS = Kernels("", "", "")
+
+
 class Penalty(Protocol):
     """A function h of each element, with its derivative. It is a named tuple, so that JAX can trace its numbers."""
 
     @property
     def kernels(self) -> Kernels:
         """The names of the formulas in the table of kernels."""
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The numbers of h, if they are arrays."""
 
     def __iter__(self) -> Iterator[float]:
         """Yield the numbers of h, which its kernels get too."""
@@ -59,6 +66,28 @@ class Penalty(Protocol):
         ops: ArrayOps,
     ) -> Array:
         """m·w·h'(x)·scale/n, of the dtype of x."""
+
+
+def with_arrays(formula: Callable[..., Array], penalty: Penalty) -> Callable[..., Array]:
+    """Return ``formula(penalty, x, where, weights, ops=)`` as a formula of x, mask, weights and `penalty.arrays`.
+
+    Chunks and derivatives need these arrays as arguments.
+    """
+    kind: Any = type(penalty)
+
+    def own(x: Array, where: Array | None, weights: Array | None, *numbers: Array, ops: ArrayOps) -> Array:
+        return formula(kind(*numbers), x, where, weights, ops=ops)
+
+    return own
+
+
+def constant(penalty: Penalty, ops: ArrayOps) -> Penalty:
+    """Return the penalty with its arrays as constants of automatic differentiation."""
+    if not penalty.arrays:
+        return penalty
+    kind: Any = type(penalty)
+    found: Penalty = kind(*[ops.detach(number) for number in penalty.arrays])
+    return found
 
 
 def sign(x: Array, *, ops: ArrayOps) -> Array:
@@ -120,66 +149,6 @@ def weighted(own: Array, where: Array | None, weights: Array | None, *, ops: Arr
     return ops.times(ops.accumulated(own), ops.accumulated(ops.selected(weights, where)))
 
 
-def squared_signs(
-    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
-) -> Array:
-    """(m·w·|s|)², which is (m·w)² where x ≠ 0, in the accumulator's precision."""
-    del penalty
-    xp = ops.xp
-    x = ops.selected(x, where)
-    nan = ops.full((), float("nan"), ops.accumulator, x)
-    squares = xp.where(xp.isnan(x), nan, xp.astype(x != ops.zero(x), ops.accumulator))
-    if weights is None:
-        return squares
-    w = ops.accumulated(ops.selected(weights, where))
-    return squares * w * w
-
-
-def products(
-    x: Array,
-    where: Array | None,
-    weights: Array | None,
-    penalty: Penalty | None = None,
-    *,
-    ops: ArrayOps,
-) -> Array:
-    """m·w·x, in the accumulator's precision."""
-    del penalty
-    wide = _wide(x, where, ops=ops)
-    return wide if weights is None else wide * _wide(weights, where, ops=ops)
-
-
-def squares(
-    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
-) -> Array:
-    """(m·w·x)² of a real x, in the accumulator's precision."""
-    del penalty
-    a = products(x, where, weights, ops=ops)
-    return a * a
-
-
-def _wide(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:
-    """Return the selected elements in the dtype as wide as the accumulator; complex elements stay complex."""
-    return ops.cast(x if where is None else ops.selected(x, where), ops.wide_dtype)
-
-
-def squared_derivative(
-    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
-) -> Array:
-    """(m·w·h'(x))² of a real x, in the accumulator's precision."""
-    d = penalty.derivative(_wide(x, where, ops=ops), where, weights, ops=ops)
-    return d * d
-
-
-def squared_derivative_times_x(
-    x: Array, where: Array | None, weights: Array | None, penalty: Penalty, *, ops: ArrayOps
-) -> Array:
-    """(m·w·h'(x)·x)² of a real x, in the accumulator's precision."""
-    wide = _wide(x, where, ops=ops)
-    d = penalty.derivative(wide, where, weights, ops=ops) * wide
-    return d * d
-
-
 def scaled(
     s: Array,
     x: Array,
@@ -233,6 +202,7 @@ class Magnitude(_WithoutNumbers):
 
     __slots__ = ()
 
+    arrays: tuple[Array, ...] = ()
     kernels = Kernels(
         "sum_of_magnitudes", "sums_of_magnitudes", "signs", "signs_of_each", "magnitudes_and_signs"
     )

@@ -1,12 +1,14 @@
 """Soft thresholds."""
 
+import math
+
 from l1_any._arrays.shapes import is_known
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
 Threshold = Array | float
 
-_SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 
 
 def prox(
@@ -54,7 +56,7 @@ def shrink(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
     # array-api-compat's clip cannot handle Dask arrays of unknown lengths.
     clips = not ops.is_differentiated and (not ops.is_chunked or all(map(is_known, x.shape)))
-    if clips and isinstance(t, float) and t >= _SMALLEST_NORMAL[ops.result_name]:
+    if clips and isinstance(t, float) and t >= SMALLEST_NORMAL[ops.result_name]:
         return x - ops.clip(x, -t, t)  # x - x is +0.0
     zero = ops.zero(x)
     p = x - ops.detach(ops.sign(x)) * t
@@ -75,7 +77,9 @@ def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     one = ops.full((), 1, x.dtype, x)
     safe = xp.where(inside | ~finite, one, x)
     p = xp.where(finite, safe * share_left(xp.abs(safe), t, ops=ops), x)
-    return xp.where(inside, ops.zero(x), p)
+    p = xp.where(inside, ops.zero(x), p)
+    # The magnitude of a number with an infinite part and a NaN is infinite, but such a number is NaN.
+    return xp.where(xp.isnan(x), ops.full((), complex(math.nan, math.nan), x.dtype, x), p)
 
 
 def share_left(length: Array, t: Threshold, *, ops: ArrayOps) -> Array:
@@ -93,12 +97,13 @@ def prox_elastic_net(
     weights: Array | None,
     step: Threshold,
     *,
-    l1_ratio: float,
+    l1_ratio: Threshold,
     ops: ArrayOps,
 ) -> Array:
     """Soft threshold by step·l1_ratio, divided by 1 + step·(1 - l1_ratio)."""
     wide = x if ops.is_complex else ops.result(x)
     t = threshold(step, weights, where, ops=ops)
+    l1_ratio = l1_ratio if isinstance(l1_ratio, float) else ops.result(l1_ratio)
     p = (shrink_modulus if ops.is_complex else shrink)(wide, t * l1_ratio, ops=ops)
     zero = ops.zero(wide)
     p = ops.where(p == zero, zero, p / (1 + t * (1 - l1_ratio)))

@@ -39,7 +39,7 @@ def is_one_function(x: Array, ops: ArrayOps, weights: Array | None, penalty: Pen
     if n >= FUNCTION_OF_KERNELS and not large:
         plain, kernels = ops.in_state(State.PLAIN), (penalty.kernels.total, penalty.kernels.derivative)
         large = all(plan.kernel(name, plain, n) is not None for name in kernels)
-    return large and ops.records_alone(x, weights)
+    return large and ops.records_alone(x, weights, *penalty.arrays)
 
 
 def tied(

@@ -130,7 +130,8 @@ def _weighted_norms(
         fused = plan.kernel("group_norms", ops, math.prod(x.shape))
         norms = None if fused is None else fused(x, axes=groups, ops=ops)
     if norms is None:
-        norms = formulas.norms(x, axes=groups, ops=ops)
+        with ops.quiet():  # NumPy would warn of complex quotients of NaN
+            norms = formulas.norms(x, axes=groups, ops=ops)
     if weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
     return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)

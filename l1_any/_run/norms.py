@@ -1,10 +1,13 @@
 """L2 norms of derivatives and gradients, in closed form, without an array of their size."""
 
 import functools
+import math
 from collections.abc import Sequence
 
+from l1_any._arrays.lookup import find, same_state
 from l1_any._arrays.standard import ArrayOps
-from l1_any._formulas import penalty as formulas
+from l1_any._formulas import norms as formulas
+from l1_any._formulas import penalty as penalties
 from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Leaf
@@ -15,29 +18,46 @@ from .leaves import constant, on_leaf, summed, widest
 
 def subgradient_norm(leaves: Sequence[Leaf], *, is_mean: bool) -> Array:
     """√Σ (m·w)² over x ≠ 0, divided by n for a mean."""
-    return norm(leaves, is_mean=is_mean, squares=formulas.squared_signs)
+    return norm(leaves, is_mean=is_mean, size=formulas.signs)
 
 
 def norm(
     leaves: Sequence[Leaf],
     *,
     is_mean: bool,
-    squares: sums.Terms = formulas.squares,
+    size: formulas.Size = formulas.elements,
     penalty: Penalty = MAGNITUDE,
 ) -> Array:
-    """√Σ (m·w·x)², or √Σ ``squares(..., penalty)``; divided by n for a mean."""
+    """√Σ (m·w·x)², or √Σ ``size(..., penalty)²``; divided by n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
+    if penalty.arrays:
+        penalty = penalties.constant(penalty, leaves[0].ops)
     if len(leaves) == 1:
-        return on_leaf(_norm, leaves[0], penalty, squares=squares, is_mean=is_mean)
-    totals = [on_leaf(_total_of, leaf, penalty, terms=squares, power=2) for leaf in leaves]
-    return _root(summed(totals, leaves), mean.count(leaves, None) if is_mean else None, leaves)
+        return on_leaf(_norm, leaves[0], penalty, size=size, is_mean=is_mean)
+    ops, factor = widest(leaves), leaves[0].factor
+    if all(leaf.factor == factor and _fits(leaf.ops, leaf.weights, size) for leaf in leaves):
+        bare = [leaf._replace(factor=None) for leaf in leaves]
+        squares = [on_leaf(_sum_of_squares, leaf, penalty, size=size) for leaf in bare]
+        length = _times(ops.xp.sqrt(summed(squares, leaves)), factor)
+    else:
+        length = _length_of([on_leaf(_length, leaf, penalty, size=size) for leaf in leaves], leaves[0].ops)
+    return _over(length, mean.count(leaves, None) if is_mean else None, ops)
 
 
-def dot(leaves: Sequence[Leaf]) -> Array:
-    """Σ m·w·x, in the accumulator's dtype."""
-    leaves = [constant(leaf) for leaf in leaves]
-    totals = [on_leaf(_total_of, leaf, MAGNITUDE, terms=formulas.products, power=1) for leaf in leaves]
-    return leaves[0].ops.as_array(summed(totals, leaves))
+def cosine(leaves: Sequence[Leaf], length_x: Array, length_y: Array) -> Array:
+    """Σ x·y / (‖x‖‖y‖), where the weights of the leaves are y; NaN if one of the lengths is 0."""
+    leaves, ops = [constant(leaf) for leaf in leaves], leaves[0].ops
+    length_x, length_y = ops.cast(length_x, ops.accumulator), ops.cast(length_y, ops.accumulator)
+    one, nan = (ops.full((), number, ops.accumulator, leaves[0].x) for number in (1.0, math.nan))
+    some = (length_x > 0) & (length_y > 0)
+    fit = [_fits(leaf.ops, leaf.weights, formulas.elements) for leaf in leaves]
+    if all(fit):
+        both = ops.where(some, length_x * length_y, one)
+        found = summed([on_leaf(_dot, leaf) for leaf in leaves], leaves) / both
+    else:
+        safe = ops.where(some, length_x, one), ops.where(some, length_y, one)
+        found = summed([on_leaf(_cosine, leaf, *safe) for leaf in leaves], leaves)
+    return ops.finished(ops.where(some, found, nan))
 
 
 def _norm(
@@ -48,16 +68,14 @@ def _norm(
     factor: float | None,
     penalty: Penalty,
     *,
-    squares: sums.Terms,
+    size: formulas.Size,
     is_mean: bool,
 ) -> Array:
-    total = _total_of(x, ops, where, weights, None, penalty, terms=squares, power=2)
-    leaves = [Leaf(x, ops, where)]
-    # The factor multiplies the root, because its square may overflow.
-    return _root(total, mean.count(leaves, None) if is_mean else None, leaves, factor)
+    length = _length(x, ops, where, weights, factor, penalty, size=size)
+    return _over(length, mean.count([Leaf(x, ops, where)], None) if is_mean else None, ops)
 
 
-def _total_of(
+def _length(
     x: Array,
     ops: ArrayOps,
     where: Array | None,
@@ -65,25 +83,95 @@ def _total_of(
     factor: float | None,
     penalty: Penalty,
     *,
-    terms: sums.Terms,
-    power: int,
+    size: formulas.Size,
 ) -> Array:
-    formula = functools.partial(sums.total_of, functools.partial(terms, penalty=penalty))
-    operation = "sum_of_squared_signs" if terms is formulas.squared_signs else ""
-    axes = tuple(range(x.ndim))
-    total = plan.reduce(formula, x, where, weights, axes=axes, keepdims=False, ops=ops, operation=operation)
-    if type(total) is float:  # of a kernel
-        total = ops.full((), total, ops.accumulator, x)
-    return total if factor is None else total * factor if power == 1 else total * factor * factor
+    """√Σ size² in the accumulator's dtype, times the factor, whose square may overflow."""
+    if _fits(ops, weights, size):
+        length = ops.xp.sqrt(_sum_of_squares(x, ops, where, weights, None, penalty, size=size))
+        return length if factor is None else length * factor
+    if ops.is_plain and ops.place == "cpu":
+        # A look at this sum costs nothing, and it is nearly always in range.
+        with ops.quiet():
+            total = _sum_of_squares(x, ops, where, weights, None, penalty, size=size)
+        number = float(ops.to_host(total))
+        if formulas.LEAST < number < formulas.MOST and ops.accumulator_name == "float64":
+            return _times(ops.xp.sqrt(total), factor)
+    arrays = x, where, weights, *penalty.arrays
+    parts = [
+        _total(functools.partial(sums.total_of, terms), arrays, ops)
+        for terms in formulas.squares_in_range(size, penalty, ops=ops)
+    ]
+    return _times(formulas.root_in_range(*parts, ops=ops), factor)
 
 
-def _root(
-    total: Array, n: Array | float | None, leaves: Sequence[Leaf], factor: float | None = None
+def _length_of(lengths: Sequence[Array], ops: ArrayOps) -> Array:
+    """Return the norm of a vector of norms."""
+    vector = ops.xp.stack([ops.as_array(length) for length in lengths])
+    ops = ops if ops.dtype == vector.dtype else same_state(vector, ops)
+    return _length(vector, ops, None, None, None, MAGNITUDE, size=formulas.elements)
+
+
+def _sum_of_squares(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    penalty: Penalty,
+    *,
+    size: formulas.Size,
 ) -> Array:
-    ops = widest(leaves)
-    length = ops.xp.sqrt(total)
-    if factor is not None:
-        length = length * factor
-    if n is not None:  # 0 where a mask selects nothing, as the gradient is there
-        length = length / mean.divisor(n, ops=ops)
-    return ops.finished(length)
+    del factor
+    formula = functools.partial(sums.total_of, formulas.squares(size, penalty))
+    if size is formulas.signs:
+        return _total(formula, (x, where, weights), ops, "sum_of_squared_signs")
+    return _total(formula, (x, where, weights, *penalty.arrays), ops)
+
+
+def _dot(x: Array, ops: ArrayOps, where: Array | None, weights: Array | None, factor: float | None) -> Array:
+    del factor
+    return _total(functools.partial(sums.total_of, formulas.elements), (x, where, weights), ops)
+
+
+def _cosine(
+    x: Array,
+    ops: ArrayOps,
+    where: Array | None,
+    weights: Array | None,
+    factor: float | None,
+    length_x: Array,
+    length_y: Array,
+) -> Array:
+    del factor
+    formula = functools.partial(sums.total_of, formulas.cosines)
+    return _total(formula, (x, where, weights, length_x, length_y), ops)
+
+
+def _total(formula: plan.Formula, arrays: plan.Arrays, ops: ArrayOps, operation: str = "") -> Array:
+    """Return a sum over all elements as an array of the accumulator's dtype."""
+    x: Array = arrays[0]
+    total = plan.reduce(
+        formula, *arrays, axes=tuple(range(x.ndim)), keepdims=False, ops=ops, operation=operation
+    )
+    return (
+        ops.full((), total, ops.accumulator, x) if type(total) is float else total
+    )  # a kernel gives a float
+
+
+def _fits(ops: ArrayOps, weights: Array | None, size: formulas.Size) -> bool:
+    """Whether the accumulator holds the squares of all numbers of the dtypes of x and of the weights."""
+    if weights is None and size is formulas.signs:
+        return True
+    if ops.accumulator_name != "float64" or ops.result_name != "float32":
+        return False
+    kind = None if weights is None else find(weights)
+    return kind is None or kind.result_name == "float32"
+
+
+def _times(length: Array, factor: float | None) -> Array:
+    return length if factor is None else length * factor
+
+
+def _over(length: Array, n: Array | float | None, ops: ArrayOps) -> Array:
+    """Divide by n for a mean: 0 where a mask selects nothing, as the gradient is there."""
+    return ops.finished(length if n is None else length / mean.divisor(n, ops=ops))

@@ -48,7 +48,8 @@ def _subdiff_distance(
     ops: ArrayOps,
 ) -> Array:
     formula = optimality.subdiff_distance
-    dtype = ops.result_dtype
+    # For numbers that are as wide as results, the dtype of x has the byte order of x too.
+    dtype = ops.dtype if ops.is_result else ops.result_dtype
     return by_step(formula, x, gradient, where, weights, step=strength, dtype=dtype, ops=ops)
 
 

@@ -116,9 +116,14 @@ def elementwise(
         return blocks.elementwise(formula, arrays, ops=ops, whole=whole, dtype=dtype, block=block)
     if decision.asked:
         _tell(ops, LAZY if ops.is_lazy else WHOLE, operation, arrays[0])
-    out = formula(*arrays, ops=ops)
-    if dtype is None and out.dtype != ops.dtype:  # NumPy's operations return native byte order
-        out = ops.cast(out, ops.dtype)
+    if ops.is_complex:  # NumPy would warn of products and quotients of NaN and infinity
+        with ops.quiet():
+            out = formula(*arrays, ops=ops)
+    else:
+        out = formula(*arrays, ops=ops)
+    dtype = ops.dtype if dtype is None else dtype
+    if out.dtype != dtype:  # NumPy's operations return native byte order
+        out = ops.cast(out, dtype)
     return ops.as_array(out) if ops.has_scalars else out
 
 

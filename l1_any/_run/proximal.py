@@ -62,7 +62,7 @@ def prox_in_place(arrays: Sequence[Array], step: float) -> None:
             leaf.x[...] = prox([leaf], step, nonnegative=False)[0]
 
 
-def prox_elastic_net(leaves: Sequence[Leaf], step: Threshold, *, l1_ratio: float) -> list[Array]:
+def prox_elastic_net(leaves: Sequence[Leaf], step: Threshold, *, l1_ratio: Threshold) -> list[Array]:
     """Soft threshold and shrinkage of each leaf."""
     return [
         leaf.ops.compiled(_prox_elastic_net, "ops")(
@@ -83,7 +83,8 @@ def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonn
     if factor is not None and all(leaf.factor == factor for leaf in leaves):
         leaves = [leaf._replace(factor=None) for leaf in leaves]
         if factor:
-            radius = radius / factor
+            ops = leaves[0].ops  # an array is divided in the accumulator's dtype, so that it is rounded once
+            radius = (radius if isinstance(radius, float) else ops.accumulated(radius)) / factor
         else:  # with weights of 0 every x is inside the ball
             leaves = [
                 leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x)) for leaf in leaves
@@ -172,12 +173,19 @@ def _prox_elastic_net(
     where: Array | None,
     weights: Array | None,
     step: Threshold,
-    l1_ratio: float,
+    l1_ratio: Threshold,
     *,
     ops: ArrayOps,
 ) -> Array:
-    formula = functools.partial(proximal.prox_elastic_net, l1_ratio=l1_ratio)
-    return by_step(formula, x, where, weights, step=step, ops=ops)
+    def formula(
+        x: Array, where: Array | None, weights: Array | None, *numbers: Array, ops: ArrayOps
+    ) -> Array:
+        given = iter(numbers)
+        t, share = [n if isinstance(n, float) else next(given) for n in (step, l1_ratio)]
+        return proximal.prox_elastic_net(x, where, weights, t, l1_ratio=share, ops=ops)
+
+    arrays = [n for n in (step, l1_ratio) if not isinstance(n, float)]
+    return plan.elementwise(formula, x, where, weights, *arrays, ops=ops)
 
 
 def _project(

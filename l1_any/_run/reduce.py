@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
+from l1_any._formulas import penalty as penalties
 from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Axes, Leaf
@@ -72,6 +73,7 @@ def subgradient(
 ) -> list[Array]:
     """m·w·h'(x) of each leaf, divided by n for a mean."""
     leaves = [constant(leaf) for leaf in leaves]
+    penalty = penalties.constant(penalty, leaves[0].ops)
     # n is an argument, because XLA would multiply by the reciprocal of a constant.
     n = mean.count(leaves, axes) if is_mean else None
     leaves = [beside(leaf, n) for leaf in leaves]
@@ -131,16 +133,19 @@ def _total(
     reduced = tuple(range(x.ndim)) if axes is None else axes
     large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION_OF_KERNELS or ops.is_complex)
     if large and autograd.is_one_function(x, ops, weights, penalty):
-        own = (penalty.terms,)
-        (total,) = autograd.tied(own, penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
+        (total,) = autograd.tied(
+            (penalty.terms,), penalty, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops
+        )
     elif ops.is_traced and ops.differentiates == "by transformation":
-        total = _tied_sum(penalty.terms, x, where, weights, axes=reduced, keepdims=keepdims, ops=ops)
+        own = (x, where, weights, *penalty.arrays)
+        total = _tied_sum(_terms(penalty), *own, axes=reduced, keepdims=keepdims, ops=ops)
     else:
         total = plan.reduce(
-            penalty.total,
+            functools.partial(sums.total_of, _terms(penalty)) if penalty.arrays else penalty.total,
             x,
             where,
             weights,
+            *penalty.arrays,
             axes=reduced,
             keepdims=keepdims,
             ops=ops,
@@ -172,6 +177,11 @@ def _totals(
         own = _total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False)
         return own, _total(*leaf, MAGNITUDE, axes=None, keepdims=False)
     return out if factor is None else tuple([total * factor for total in out])
+
+
+def _terms(penalty: Penalty) -> sums.Terms:
+    """Return m·w·h(x) as a formula of x, mask, weights and the arrays of the penalty."""
+    return penalties.with_arrays(type(penalty).terms, penalty) if penalty.arrays else penalty.terms
 
 
 def _tied_sum(

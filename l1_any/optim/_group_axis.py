@@ -4,6 +4,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
+from numpy.exceptions import AxisError
+
 from l1_any._arguments.axes import each_once, numbers
 from l1_any._typing import Axis
 
@@ -35,7 +37,7 @@ def check_axes(axis: Axis, shape: Sequence[int], which: str, remedy: str) -> Non
     axes = numbers(axis, "group_axis")
     for a in axes:
         if not -len(shape) <= a < len(shape):
-            raise ValueError(
+            raise AxisError(
                 f"`group_axis` must be within the dimensions of each parameter with L1, got {axis!r} for "
                 f"{which} of shape {tuple(shape)}; leave it out by {remedy}."
             )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from l1_any._arguments.arrays import floating
+from l1_any._arguments.arrays import cast_of, floating
 from l1_any._arguments.leaves import together
 from l1_any._arguments.pytrees import LEAF, Treedef, flatten
 from l1_any._arrays.lookup import is_array, known
@@ -67,7 +67,7 @@ class Batch:
             if not ops.is_floating:
                 raise TypeError(
                     f"{name} must have a real or complex floating dtype, got {ops.dtype_name}; cast it first, "
-                    "for example to float32."
+                    f"for example to {cast_of(ops.dtype_name)}."
                 )
         arrays = [array for _, array in column]
         return arrays[0] if self._is_whole(key) else arrays

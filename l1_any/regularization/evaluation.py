@@ -32,11 +32,7 @@ def norm_of(gradient: Gradient, ops: ArrayOps) -> Array:
 def cosine(a: Any, b: Any, norm_a: Array, norm_b: Array, ops: ArrayOps) -> Array:
     """Return ⟨a, b⟩ / (‖a‖‖b‖), or NaN if a or b is zero."""
     leaves = [Leaf(leaf.x, leaf.ops, None, y) for leaf, y in zip(_leaves(a, ops), b, strict=True)]
-    dot = norms.dot(leaves)
-    both = ops.cast(norm_a, ops.accumulator) * ops.cast(norm_b, ops.accumulator)
-    some = both > 0
-    nan = ops.full((), float("nan"), dot.dtype, dot)
-    return ops.finished(ops.where(some, dot / ops.where(some, both, ops.xp.ones_like(both)), nan))
+    return norms.cosine(leaves, norm_a, norm_b)
 
 
 def combined(gradients: Sequence[tuple[Array | float, Any]], batch: Batch) -> Gradient:

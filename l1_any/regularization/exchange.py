@@ -39,6 +39,8 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
         raise TypeError(f"values of dtype {host.dtype}, which are not numbers")
     if host.dtype.kind == "f":
         host = host.astype(ops.result_name, copy=False)
+    if not host.dtype.isnative:  # torch and JAX take the byte order of the machine only
+        host = host.astype(host.dtype.newbyteorder("="))
     return ops.xp.asarray(host, device=ops.device(like))
 
 

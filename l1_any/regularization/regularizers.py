@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from l1_any._arguments.numbers import number
+from l1_any._arguments.leaves import scalar_of_each
+from l1_any._arguments.numbers import is_number, number, scalar
+from l1_any._arrays.lookup import is_array
 from l1_any._formulas import huber
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
-from l1_any._typing import Array, ArrayTree, Reduction
+from l1_any._typing import Array, ArrayTree, Leaf, Reduction
 
 from . import targets
 from .target_regularizer import TargetRegularizer
@@ -118,8 +120,8 @@ class SoftL1Regularizer(TargetRegularizer):
 
     Parameters
     ----------
-    delta : float
-        Half-width of the quadratic part, >= 0; 0 makes it L1.
+    delta : float or 0-d array
+        Half-width of the quadratic part, >= 0; 0 makes it L1. An array may be traced or learnable.
     target, reduce, where, weights, name, zero_if_empty
         As for `L1Regularizer`.
 
@@ -143,7 +145,7 @@ class SoftL1Regularizer(TargetRegularizer):
     (array(2.625), array(3.5), array([-0.5, -1. ]))
     """
 
-    delta: float
+    delta: float | Array
     target: targets.TargetLike = "logprobs"
     reduce: Reduction = "sum"
     where: Any = None
@@ -153,8 +155,14 @@ class SoftL1Regularizer(TargetRegularizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "delta", number(self.delta, "delta"))
+        if not is_array(scalar(self.delta)) or is_number(scalar(self.delta)):
+            object.__setattr__(self, "delta", number(self.delta, "delta", "a number or a 0-d array"))
 
     def penalty(self) -> Penalty:
         """Return the Huber function."""
         return huber.of(self.delta)
+
+    def with_penalty(self, x: list[Leaf]) -> tuple[list[Leaf], Penalty]:
+        """Return x in the state that it has together with an array as half-width, and the Huber function."""
+        delta, x = scalar_of_each(self.delta, x, "delta")
+        return x, huber.of(delta, [leaf.ops for leaf in x])

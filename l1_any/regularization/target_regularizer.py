@@ -100,7 +100,7 @@ class TargetRegularizer:
         Log-probabilities of -inf are legal: +inf for ``"logprobs"``, 0 for ``"probs"``. For ``"delta"``,
         -inf against a finite reference is +inf, and -inf against -inf is NaN unless masked out.
         """
-        return self._reduced(self._select(Batch(data, logprobs)), self.penalty())
+        return self._reduced(*self.with_penalty(self._select(Batch(data, logprobs))))
 
     def subgradient(self, data: Any, logprobs: Tree) -> Tree:
         r"""Return the derivative of the penalty with respect to ``logprobs``.
@@ -125,7 +125,8 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        gradient: Tree = unflatten(batch.treedef, self._gradient(self._select(batch), batch, self.penalty()))
+        x, penalty = self.with_penalty(self._select(batch))
+        gradient: Tree = unflatten(batch.treedef, self._gradient(x, batch, penalty))
         return gradient
 
     def subgradient_norm(self, data: Any, logprobs: ArrayTree) -> Array:
@@ -150,11 +151,12 @@ class TargetRegularizer:
             As for `compute`.
         """
         batch = Batch(data, logprobs)
-        return self._norm(self._select(batch), batch, self.penalty())
+        x, penalty = self.with_penalty(self._select(batch))
+        return self._norm(x, batch, penalty)
 
     def evaluate_batch(self, batch: Batch, *, gradient: bool, norm: bool) -> Evaluation:
         """Return value and metrics, and gradient and norm if requested. The target is computed only once."""
-        x, penalty = self._select(batch), self.penalty()
+        x, penalty = self.with_penalty(self._select(batch))
         value, metrics = self._reduced(x, penalty)
         if not gradient:
             return Evaluation(value, metrics)
@@ -179,10 +181,10 @@ class TargetRegularizer:
 
     def _norm(self, x: list[Leaf], batch: Batch, penalty: Penalty) -> Array:
         target: Any = self.target
-        if target.squares is None:
+        if target.size is None:
             first, ops = batch.arrays[0], batch.ops
             return ops.full((), 0, ops.result_dtype, first)
-        return norms.norm(x, is_mean=self.reduce == "mean", squares=target.squares, penalty=penalty)
+        return norms.norm(x, is_mean=self.reduce == "mean", size=target.size, penalty=penalty)
 
     def _select(self, batch: Batch) -> list[Leaf]:
         """Return x for each of the source arrays, with its mask and weights."""
@@ -209,6 +211,10 @@ class TargetRegularizer:
             not_empty(selected, None)
         found: list[Leaf] = target.apply(selected, batch)
         return found
+
+    def with_penalty(self, x: list[Leaf]) -> tuple[list[Leaf], Penalty]:
+        """Return x and the function that is summed over its elements."""
+        return x, self.penalty()
 
     def penalty(self) -> Penalty:
         """Return the function h(x) that is summed over the elements."""

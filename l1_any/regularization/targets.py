@@ -2,15 +2,15 @@
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from l1_any._arguments.arrays import broadcastable, floating, same_place
-from l1_any._arguments.numbers import is_number
+from l1_any._arguments.numbers import count, is_number
 from l1_any._arguments.pytrees import LEAF, match
 from l1_any._arrays.lookup import find, same_state
-from l1_any._formulas import penalty as formulas
+from l1_any._formulas import norms as formulas
 from l1_any._typing import Array, ArrayTree, Leaf
 
 from .batch import Batch
@@ -19,8 +19,8 @@ from .batch import Batch
 class Target(Protocol):
     """The methods of a target that a regularizer calls."""
 
-    squares: ClassVar[Callable[..., Array] | None]
-    """The formula of the squared derivative with respect to a log-probability, or None if it is 0."""
+    size: ClassVar[formulas.Size | None]
+    """The formula of the derivative with respect to a log-probability, for its norm; None if the derivative is 0."""
 
     def source(self, batch: Batch) -> ArrayTree:
         """Return the arrays to which masks and weights apply."""
@@ -35,7 +35,7 @@ class Target(Protocol):
 class _OfLogprobs:
     """A target with one element for each log-probability."""
 
-    squares: ClassVar[Callable[..., Array] | None] = staticmethod(formulas.squared_derivative)
+    size: ClassVar[formulas.Size | None] = staticmethod(formulas.derivative)
 
     def source(self, batch: Batch) -> ArrayTree:
         """Return the log-probabilities."""
@@ -63,7 +63,7 @@ class Logprobs(_OfLogprobs):
 class Probs(_OfLogprobs):
     """The probabilities, x = exp(lp). Value and derivative are 0 at lp = -inf."""
 
-    squares: ClassVar[Callable[..., Array] | None] = staticmethod(formulas.squared_derivative_times_x)
+    size: ClassVar[formulas.Size | None] = staticmethod(formulas.derivative_times_x)
 
     def apply(self, leaves: Sequence[Leaf], batch: Batch) -> list[Leaf]:
         """Return the probabilities."""
@@ -88,7 +88,7 @@ class Field:
     """
 
     key: str
-    squares: ClassVar[Callable[..., Array] | None] = None
+    size: ClassVar[formulas.Size | None] = None
 
     def source(self, batch: Batch) -> ArrayTree:
         """Return the field of every example."""
@@ -131,9 +131,7 @@ class Uniform:
     vocabulary_size: int
 
     def __post_init__(self) -> None:
-        size = self.vocabulary_size
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"`vocabulary_size` must be an int >= 1, got {size!r}.")
+        object.__setattr__(self, "vocabulary_size", count(self.vocabulary_size, "vocabulary_size"))
 
     @property
     def logprob(self) -> float:

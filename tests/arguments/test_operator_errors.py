@@ -47,7 +47,12 @@ Z = X + 1j
         (lambda: l1.subdiff_distance(X, X, -1.0), ValueError, "`strength` must be a finite number >= 0"),
         (lambda: l1.strength_max(X.astype(int)), TypeError, "floating dtype"),
         (lambda: l1.huber(X, -1.0), ValueError, "`delta` must be a finite number >= 0"),
-        (lambda: l1.huber_gradient(X, X), TypeError, "`delta` must be a number, got ndarray."),
+        (
+            lambda: l1.huber_gradient(X, X),
+            ValueError,
+            "`delta` must be a number or a 0-d array, got shape (2, 2).",
+        ),
+        (lambda: l1.huber(X, "1"), TypeError, "`delta` must be a number or a 0-d array, got str."),
         (lambda: l1.prox_group(X, -1.0, axis=1), ValueError, "`step` must be a finite number >= 0"),
         (lambda: l1.prox_group(X, X, axis=1), ValueError, "`step` must broadcast to the shape (2, 1)"),
         (lambda: l1.prox_group(X, 1.0, axis=2), ValueError, "`axis` must be within the 2 dimensions"),

@@ -10,7 +10,7 @@ from kernel_laws import plain
 from operation_data import axes_for, elementwise_cases, placed, random, scales_for, special, with_special
 from operation_laws import same_bits, signs_are_the_formula, total_is_exact
 
-from l1_any._formulas import groups, huber, penalty, sums
+from l1_any._formulas import groups, huber, norms, penalty, sums
 from l1_any._formulas import proximal as soft
 from l1_any._typing import Leaf
 from l1_any.testing import DOUBLE, result_dtype, to_numpy, ulps
@@ -124,7 +124,7 @@ def _squares(kernel, x, where, weights, axes):
 
         def formula(x, keepdims, own=own):
             def squares(x, where, weights, *, ops):
-                return penalty.squared_signs(x, where, weights, penalty.MAGNITUDE, ops=ops)
+                return norms.squares(norms.signs, penalty.MAGNITUDE)(x, where, weights, ops=ops)
 
             return sums.total_of(squares, x, where, weights, axes=own, keepdims=keepdims, ops=ops)
 

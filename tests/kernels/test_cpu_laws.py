@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from kernel_laws import Place
 
-from l1_any._formulas import groups, huber, penalty, proximal, sums
+from l1_any._formulas import groups, huber, norms, penalty, proximal, sums
 
 pytestmark = pytest.mark.only("numpy")
 MAGNITUDE = penalty.MAGNITUDE
+SQUARED_SIGNS = norms.squares(norms.signs, MAGNITUDE)
 
 
 def total(terms, x, where, ops):
@@ -27,22 +28,22 @@ def sums_of(terms, leaves, *, masks=True, factors=True, count=None):
     )
 
 
-def squared_signs(x, where, weights, *, axes, keepdims, ops, terms=penalty.squared_signs):
+def squared_signs(x, where, weights, *, axes, keepdims, ops, terms=SQUARED_SIGNS):
     def own(x, where, weights, *, ops):
-        return terms(x, where, weights, MAGNITUDE, ops=ops)
+        return terms(x, where, weights, ops=ops)
 
     with np.errstate(invalid="ignore"):
         return sums.total_of(own, x, where, weights, axes=axes, keepdims=keepdims, ops=ops)
 
 
-def once(x, where, weights, _, *, ops):
+def once(x, where, weights, *, ops):
     """The weights are not squared."""
-    squares = penalty.squared_signs(x, where, None, MAGNITUDE, ops=ops)
+    squares = SQUARED_SIGNS(x, where, None, ops=ops)
     return penalty.weighted(squares, where, weights, ops=ops)
 
 
-def without_nan(x, where, weights, _, *, ops):
-    return penalty.squared_signs(np.nan_to_num(x, nan=1.0), where, weights, MAGNITUDE, ops=ops)
+def without_nan(x, where, weights, *, ops):
+    return SQUARED_SIGNS(np.nan_to_num(x, nan=1.0), where, weights, ops=ops)
 
 
 def signs(leaves, scales, *, ops, masks=True):
