@@ -110,5 +110,5 @@ def test_an_array_that_memory_cannot_hold(tmp_path, monkeypatch, name):
     np.savez(tmp_path / "x.npz", x=damage.X)
     np.save(tmp_path / "swapped.npy", damage.X.astype(">f4"))
     monkeypatch.setattr(memory, "available_memory", lambda: 10)
-    with pytest.raises(CommandError, match="it needs .* GB more"):
+    with pytest.raises(CommandError, match=r"it needs .* GB more"):
         read(tmp_path / name)
