@@ -143,13 +143,17 @@ def containers(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST_PYTHON, tags=FULL)
 def minimums(session: nox.Session) -> None:
-    """Test with the oldest Python, NumPy, array-api-compat and Dask that pyproject.toml allows."""
+    """Test with the oldest Python, NumPy, Dask, array-api-strict and packages of the command that are allowed."""
     project = PYPROJECT["project"]
-    lower_bounds = [*project["dependencies"], *project["optional-dependencies"]["dask"]]
+    extras = project["optional-dependencies"]
+    lower_bounds = [*project["dependencies"], *extras["dask"], *extras["cli"]]
     oldest = [requirement.replace(">=", "==") for requirement in lower_bounds]
     # Where today's releases are pinned, as in CI, these would contradict.
     session.install("-e.", *oldest, *group("test"), env={"PIP_CONSTRAINT": ""})
-    run_contract(session, "numpy", "dask")
+    # The laws, plants and kernels call no function of these packages that the other tests do not call.
+    files = [f"tests/{name}" for name in ("arguments", "arrays", "regularization", "run", "testing", "cli")]
+    files += [str(path) for path in sorted(Path("tests").glob("test_*.py"))]
+    run_pytest(session, "--numprocesses=2", *files, backends=["numpy", "strict", "dask"])
 
 
 @nox.session(tags=FULL)
@@ -207,6 +211,20 @@ def bench(session: nox.Session) -> None:
     """Measure time, error and memory beside every idiom that the package replaces."""
     session.install("-e.[all-cpu]", *group("examples"))
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Call all CPU libraries at random for five minutes, or `-- --minutes 60`; fail if the memory grows."""
+    session.install("-e.[all-cpu]", *group("test"))
+    session.run("python", "tests/stress/soak.py", *session.posargs)
+
+
+@nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Change the formulas, checks and the pipeline in one place at a time; fail if the tests find fewer than 95 %."""
+    session.install("-e.[all-cpu]", *group("test"))
+    session.run("python", ".ci/mutate.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

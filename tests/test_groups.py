@@ -36,3 +36,18 @@ def test_derivative_of_a_zero_group_is_zero(library):
         _, found = gradients(library, function, [0.0, -0.0])
         for g in found.values():
             assert to_numpy(g).tolist() == [0, 0]
+
+
+def test_a_group_of_one_element_has_its_magnitude_as_norm(library):
+    x = library.asarray([[-3.0], [0.0], [0.5]], "float32")
+    assert float(to_numpy(l1.group_value(x, axis=1))) == 3.5
+    assert np.array_equal(to_numpy(l1.group_subgradient(x, axis=1)), [[-1], [0], [1]])
+    assert np.allclose(to_numpy(l1.prox_group(x, 1.0, axis=1)), [[-2], [0], [0]], rtol=1e-6, atol=0)
+    assert float(to_numpy(l1.group_value(x[:1, ...], axis=None))) == 3
+
+
+def test_a_group_of_no_elements_has_norm_0(library):
+    x = library.asarray(np.zeros((3, 0)), "float32")
+    assert float(to_numpy(l1.group_value(x, axis=1))) == 0
+    for function in (lambda x: l1.group_subgradient(x, axis=1), lambda x: l1.prox_group(x, 1.0, axis=1)):
+        assert tuple(function(x).shape) == (3, 0)

@@ -182,3 +182,27 @@ def test_nan_beneath_a_mask_does_not_leak(library):
     w = library.asarray([nan, 1.0, 1.0], "float32")
     p = to_numpy(l1.prox(x, 1.0, where=mask, weights=w))
     assert np.array_equal(p, [nan, 1, 0], equal_nan=True)
+
+
+@pytest.mark.parametrize("names", [list, lambda pair: dict(zip("ab", pair, strict=True))])
+def test_project_of_a_pytree_with_a_number_as_weight_for_each_array(library, names):
+    x = names([library.asarray(values, "float32") for values in ([3.0, 1.0], [2.0, 1.0])])
+    p = l1.project(x, 4.0, weights=names([2.0, 3.0]))
+    first, second = p.values() if isinstance(p, dict) else p
+    np.testing.assert_allclose(to_numpy(first), [23 / 13, 0], rtol=1e-6)
+    np.testing.assert_allclose(to_numpy(second), [2 / 13, 0], rtol=2e-6)
+
+
+@pytest.mark.parametrize("turn", [1, -1, 1j, (3 + 4j) / 5])
+def test_prox_of_complex_numbers_just_above_the_threshold(library, turn):
+    """The share 1 - t/|x| alone would have three correct digits there."""
+    if "complex64" not in library.dtypes:
+        pytest.skip("the library has no complex64")
+    x = np.asarray([1.1 * turn, 1.0999 * turn * 0.99], "complex64")
+    p = to_numpy(l1.prox(library.asarray(x), 1.0999))
+    expected = abs(complex(x[0])) - float(np.float32(1.0999))
+    # a rounding of |x| is 1e-7 of 1.1, and therefore 1.2e-3 of what is left
+    tolerance = 1e-6 if turn in {1, -1, 1j} else 2e-3
+    assert abs(p[0]) == pytest.approx(expected, rel=tolerance)
+    assert p[0] / abs(p[0]) == pytest.approx(turn, rel=1e-6)
+    assert p[1] == 0

@@ -1,5 +1,6 @@
 """The command ``l1-any``: its options, its output streams and its exit status."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import l1_any
 
 from .compare import Comparison, compare
-from .errors import CommandError
+from .errors import CommandError, printable
 from .inputs import read
 from .ngram import EVALUATED, standard_library_logprobs
 from .report import Source, conclusion, print_tables, to_json
@@ -85,6 +86,7 @@ def compare_command(
 
     Exit status: 0 if all agree, 1 if not, 2 if the input or an option cannot be used.
     """
+    _print_any_character()
     try:
         with _progress() as started:
             started("reading the data")
@@ -101,7 +103,7 @@ def compare_command(
     except CommandError as error:
         _fail(str(error))
     name = f"n-gram model of {EVALUATED}" if file is None else str(file) + (f"[{key}]" if key else "")
-    source = Source(name, x.shape, x.dtype.name, target.value, reduce.value)
+    source = Source(printable(name), x.shape, x.dtype.name, target.value, reduce.value)
     _print(source, comparison, as_json=as_json)
     if comparison.disagreeing:
         raise typer.Exit(_DISAGREEMENT)
@@ -125,8 +127,15 @@ def _print(source: Source, comparison: Comparison, *, as_json: bool) -> None:
 
 
 def _fail(message: str) -> None:
-    typer.echo(f"l1-any: {message}", err=True)
+    typer.echo(f"l1-any: {printable(message)}", err=True)
     raise typer.Exit(_ERROR)
+
+
+def _print_any_character() -> None:
+    """Let the output streams escape what their encoding lacks; a file's name may hold any character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

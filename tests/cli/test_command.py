@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 import sys
 
 import ml_dtypes
@@ -24,17 +23,6 @@ def npy(tmp_path):
 
 def one_line(text):
     return text.startswith("l1-any: ") and text.count("\n") == 1 and text.endswith("\n")
-
-
-def run_python(code, *arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        **options,
-    )
 
 
 def test_language_model_with_everything_installed(command):
@@ -83,7 +71,7 @@ main()
 
 
 @pytest.mark.parametrize("kernels", ["1", "0"])
-def test_the_extra_is_advised_where_it_would_help(tmp_path, kernels):
+def test_the_extra_is_advised_where_it_would_help(run_python, tmp_path, kernels):
     """Without numba, for a large array; not if kernels are turned off, nor for a small array."""
     np.save(tmp_path / "large.npy", np.ones(1 << 20, np.float32))
     np.save(tmp_path / "small.npy", X)
@@ -118,7 +106,7 @@ def test_probabilities(command, npy):
     assert json.loads(done.stdout)["rows"][0]["result"]["value"] == float(l1.value(np.exp(X)))
 
 
-def test_disagreement_has_status_1_and_names_the_place(npy):
+def test_disagreement_has_status_1_and_names_the_place(run_python, npy):
     code = """
 import sys, types
 import l1_any as l1
@@ -179,7 +167,7 @@ def test_version(command):
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
-def test_without_the_extra_it_says_which_one_to_install(missing):
+def test_without_the_extra_it_says_which_one_to_install(run_python, missing):
     code = f"import sys; sys.modules[{missing!r}] = None; from l1_any.__main__ import main; main()"
     done = run_python(code)
     assert (done.returncode, done.stdout) == (2, "")
@@ -187,7 +175,7 @@ def test_without_the_extra_it_says_which_one_to_install(missing):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits private memory alone")
-def test_file_larger_than_memory(tmp_path):
+def test_file_larger_than_memory(run_python, tmp_path):
     elements = LIMIT // 2  # the file is twice as large as the limit
     path = tmp_path / "sparse.npy"
     with path.open("wb") as stream:
