@@ -56,7 +56,7 @@ def test_pages_say_what_was_left_out():
     assert "docs/zeros.md s" in found
     assert "docs/contract.md ." in found
     assert "docs/zeros.md: 13 of 13 examples" in told
-    assert "README.md: 8 of 19 examples" in told
+    assert "README.md: 11 of 22 examples" in told
     assert "l1_any/optim/torch.py: the module, which imports torch" in told
     assert "contract.md" not in told
     assert "2 passed, 1 skipped" in told
