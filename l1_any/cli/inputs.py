@@ -54,7 +54,8 @@ def read(path: Path, *, key: str | None = None) -> npt.NDArray[Any]:
     Raises
     ------
     CommandError
-        If the file is of another kind or damaged, the key is missing, or the array has another dtype.
+        If the file is of another kind or damaged, the key is missing, or the array has another dtype. Also if it
+        is made to do harm: a zip bomb, a view of more elements than are stored, a header of many megabytes.
     """
     try:
         reader = _reader_of(path)
