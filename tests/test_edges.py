@@ -250,6 +250,7 @@ class TestMean:
                 assert np.allclose(to_numpy(found) / 1e300, expected / 1e300, rtol=1e-14), name
             infinite = library.asarray([inf, 1.0], "float64")
             assert to_numpy(l1.value(infinite, reduce="mean")) == inf
+            assert to_numpy(l1.value(library.asarray([complex(inf, 1)], "complex128"), reduce="mean")) == inf
             assert np.isnan(
                 to_numpy(l1.value(library.asarray([1e308, 1e308, nan], "float64"), reduce="mean"))
             )

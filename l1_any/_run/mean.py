@@ -55,10 +55,11 @@ def in_range(
     infinite = ops.xp.isinf(ops.detach(found))
     if not ops.to_host(infinite).any():
         return found
-    smaller = [leaf._replace(x=leaf.x * _SMALLER) for leaf in leaves]
     with ops.quiet():
+        smaller = [leaf._replace(x=leaf.x * _SMALLER) for leaf in leaves]
         again = compute(smaller, penalty=penalty.scaled(_SMALLER)) / _SMALLER
-    return ops.as_array(ops.where(infinite, again, found))
+    # What was infinite in x stays infinite; the product of a complex infinity and a number may be NaN.
+    return ops.as_array(ops.where(infinite & ops.xp.isfinite(ops.detach(again)), again, found))
 
 
 def may_overflow(leaves: Sequence[Leaf]) -> bool:
