@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import l1_any as l1
-from l1_any.testing import to_numpy
+from l1_any.testing import kernels, to_numpy
 
 inf, nan = math.inf, math.nan
 
@@ -212,6 +212,56 @@ class TestBall:
                 assert to_numpy(parts[1]).tobytes() == same
             rows = l1.value(x, axis=-1, keepdims=True)
             assert to_numpy(l1.project(x, rows, axis=-1)).tobytes() == same
+
+
+class TestMean:
+    """A mean whose sum overflows, where a look at the sum makes no one wait."""
+
+    @pytest.mark.only("numpy", "strict", "torch")
+    @pytest.mark.parametrize("fused", [True, False])
+    def test_is_finite(self, library, fused):
+        if "float64" not in library.dtypes:
+            pytest.skip("the library has no float64")
+        x = library.asarray([[1e308, -1e308, 1.5e308]], "float64")
+        single, mask = library.asarray([2.0], "float32"), library.bool([[True, True, False]])
+        tenths = library.asarray([[0.1, 0.1, 0.1]], "float64")
+        soft = l1.SoftL1Regularizer(1.0, reduce="mean")
+        mean = 3.5 / 3 * 1e308
+        cases = {
+            "value": (l1.value(x, reduce="mean"), mean),
+            "rows": (l1.value(x, axis=1, reduce="mean"), mean),
+            "mask": (l1.value(x, where=mask, reduce="mean"), 1e308),
+            "list": (l1.value([x, single, x], reduce="mean"), 6 / 7 * mean),
+            "both": (l1.value_and_subgradient(x, reduce="mean")[0], mean),
+            "both of a list": (l1.value_and_subgradient([x, x], reduce="mean")[0], mean),
+            "small factor": (l1.value(x, weights=0.1), 3.5e307),
+            "small factors of a list": (l1.value([x, x], weights=[0.1, 0.05]), 5.25e307),
+            "small weights": (l1.value(x, weights=tenths, reduce="mean"), mean / 10),
+            "huber": (l1.huber(x, 1.0, reduce="mean"), mean),
+            "wide huber": (l1.huber([x, x], 1e307, reduce="mean"), mean - 5e306),
+            "regularizer": (l1.L1Regularizer(reduce="mean").compute(None, x)[0], mean),
+            "metric": (l1.L1Regularizer(reduce="mean").compute(None, [x, x])[1]["l1_mean"], mean),
+            "soft": (soft.compute(None, x)[0], mean),
+            "soft metric": (soft.compute(None, [x, x])[1]["l1_mean"], mean),
+            "groups": (l1.group_value(x, axis=0, reduce="mean"), mean),
+        }
+        with kernels(enabled=fused, smallest=0 if fused else None):
+            for name, (found, expected) in cases.items():
+                assert np.allclose(to_numpy(found) / 1e300, expected / 1e300, rtol=1e-14), name
+            infinite = library.asarray([inf, 1.0], "float64")
+            assert to_numpy(l1.value(infinite, reduce="mean")) == inf
+            assert to_numpy(l1.value(library.asarray([complex(inf, 1)], "complex128"), reduce="mean")) == inf
+            assert np.isnan(
+                to_numpy(l1.value(library.asarray([1e308, 1e308, nan], "float64"), reduce="mean"))
+            )
+
+    @pytest.mark.only("torch")
+    def test_has_its_gradient(self, library):
+        x = library.asarray([1e308, -1e308], "float64").requires_grad_()
+        v = l1.value(x, reduce="mean")
+        v.backward()
+        assert v.item() == 1e308
+        assert x.grad.tolist() == [0.5, -0.5]
 
 
 class Constant:

@@ -37,6 +37,10 @@ class Huber(_WithDelta):
         linear = penalty.differentiable_abs(far, ops=ops) - delta / 2
         return penalty.weighted(xp.where(inside, quadratic, linear), where, weights, ops=ops)
 
+    def scaled(self, scale: float) -> penalty.Penalty:
+        """Return the Huber function with a scaled half-width."""
+        return of(self.delta * scale)
+
     @property
     def total(self) -> Callable[..., Array]:
         """Σ m·w·h(x)."""

@@ -77,16 +77,18 @@ def cosines(
     return (_wide(x, where, ops=ops) / length_x) * (_wide(y, where, ops=ops) / length_y)
 
 
-def squares(size: Size, penalty: Penalty) -> Terms:
-    """Return the formula of size²."""
-
-    def squared(
-        x: Array, where: Array | None, weights: Array | None, *numbers: Array, ops: ArrayOps
-    ) -> Array:
-        a = size(x, where, weights, _with(penalty, numbers) if numbers else penalty, ops=ops)
-        return a * a
-
-    return squared
+def squared(
+    size: Size,
+    penalty: Penalty,
+    x: Array,
+    where: Array | None,
+    weights: Array | None,
+    *numbers: Array,
+    ops: ArrayOps,
+) -> Array:
+    """Return size²; the numbers are those of the penalty, if they are arrays."""
+    a = size(x, where, weights, _with(penalty, numbers) if numbers else penalty, ops=ops)
+    return a * a
 
 
 def squares_in_range(size: Size, penalty: Penalty, *, ops: ArrayOps) -> tuple[Terms, Terms, Terms]:

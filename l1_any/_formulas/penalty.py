@@ -40,6 +40,9 @@ class Penalty(Protocol):
     def arrays(self) -> tuple[Array, ...]:
         """The numbers of h, if they are arrays."""
 
+    def scaled(self, scale: float) -> "Penalty":
+        """Return the function for which h(scale·x) is scale·h(x)."""
+
     def __iter__(self) -> Iterator[float]:
         """Yield the numbers of h, which its kernels get too."""
 
@@ -68,17 +71,18 @@ class Penalty(Protocol):
         """m·w·h'(x)·scale/n, of the dtype of x."""
 
 
-def with_arrays(formula: Callable[..., Array], penalty: Penalty) -> Callable[..., Array]:
-    """Return ``formula(penalty, x, where, weights, ops=)`` as a formula of x, mask, weights and `penalty.arrays`.
+def terms_of(penalty: Penalty) -> Terms:
+    """Return m·w·h(x) as a formula of x, mask, weights and `penalty.arrays`.
 
     Chunks and derivatives need these arrays as arguments.
     """
     kind: Any = type(penalty)
 
     def own(x: Array, where: Array | None, weights: Array | None, *numbers: Array, ops: ArrayOps) -> Array:
-        return formula(kind(*numbers), x, where, weights, ops=ops)
+        found: Array = kind(*numbers).terms(x, where, weights, ops=ops)
+        return found
 
-    return own
+    return own if penalty.arrays else penalty.terms
 
 
 def constant(penalty: Penalty, ops: ArrayOps) -> Penalty:
@@ -209,6 +213,11 @@ class Magnitude(_WithoutNumbers):
     summands = (terms,)
     total = staticmethod(functools.partial(total_of, terms))
     terms = staticmethod(terms)
+
+    def scaled(self, scale: float) -> "Magnitude":
+        """Return the magnitude itself."""
+        del scale
+        return self
 
     def derivative(
         self,

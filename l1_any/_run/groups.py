@@ -10,6 +10,7 @@ from l1_any._arrays.standard import ArrayOps
 from l1_any._arrays.state import State
 from l1_any._formulas import groups as formulas
 from l1_any._formulas import sums
+from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, Leaf
 
@@ -32,6 +33,19 @@ def group_value(
     leaves: Sequence[Leaf], weights: Sequence[Threshold | None], axes: Groups, *, is_mean: bool
 ) -> Array:
     """Σ w·‖x‖₂ over the groups of all arrays, divided by the number of groups for a mean."""
+
+    def found(leaves: Sequence[Leaf], penalty: Penalty) -> Array:
+        del penalty
+        return _group_value(leaves, weights, axes, is_mean=is_mean)
+
+    if is_mean and mean.may_overflow(leaves):
+        return mean.in_range(found, leaves, MAGNITUDE)
+    return found(leaves, penalty=MAGNITUDE)
+
+
+def _group_value(
+    leaves: Sequence[Leaf], weights: Sequence[Threshold | None], axes: Groups, *, is_mean: bool
+) -> Array:
     totals = [
         leaf.ops.compiled(_group_total, "axes", "ops")(leaf.x, w, axes=a, ops=leaf.ops)
         for leaf, w, a in zip(leaves, weights, axes, strict=True)

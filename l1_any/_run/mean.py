@@ -2,16 +2,20 @@
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
-from l1_any._formulas import penalty, sums
+from l1_any._formulas import penalty as penalties
+from l1_any._formulas import sums
 from l1_any._typing import Array, Axes, Leaf
 
 from . import plan
 
-SUM_OF_ONES = functools.partial(sums.total_of, penalty.ones)
+_SMALLER = 2.0**-70
+"""A power of two, times which any numbers in any memory have a sum that is finite."""
+
+SUM_OF_ONES = functools.partial(sums.total_of, penalties.ones)
 
 
 def count(leaves: Sequence[Leaf], axes: Axes) -> Array | float:
@@ -34,6 +38,39 @@ def count(leaves: Sequence[Leaf], axes: Axes) -> Array | float:
             counts.append(ops.xp.reshape(found, ()) if axes is None else found)
     n = counts[0] if len(counts) == 1 else functools.reduce(operator.add, counts)
     return n if isinstance(n, float) and type(n) is float else leaves[0].ops.as_array(n)
+
+
+def in_range(
+    compute: Callable[..., Array],
+    leaves: Sequence[Leaf],
+    penalty: penalties.Penalty,
+) -> Array:
+    """Return ``compute(leaves, penalty=)``, a mean or weighted sum of magnitudes that `may_overflow`.
+
+    If a sum on the way overflowed, the result is computed again from smaller numbers.
+    """
+    ops = leaves[0].ops
+    with ops.quiet():  # NumPy would warn of the sum
+        found = compute(leaves, penalty=penalty)
+    infinite = ops.xp.isinf(ops.detach(found))
+    if not ops.to_host(infinite).any():
+        return found
+    with ops.quiet():
+        smaller = [leaf._replace(x=leaf.x * _SMALLER) for leaf in leaves]
+        again = compute(smaller, penalty=penalty.scaled(_SMALLER)) / _SMALLER
+    # What was infinite in x stays infinite; the product of a complex infinity and a number may be NaN.
+    return ops.as_array(ops.where(infinite & ops.xp.isfinite(ops.detach(again)), again, found))
+
+
+def may_overflow(leaves: Sequence[Leaf]) -> bool:
+    """Whether a sum may overflow that is in the memory of a CPU, where a look at it makes no one wait."""
+    is_wide = False
+    for leaf in leaves:
+        ops = leaf.ops
+        if ops.place != "cpu" or not (ops.is_plain or ops.is_recorded):
+            return False
+        is_wide = is_wide or ops.result_name == ops.accumulator_name
+    return is_wide
 
 
 def divided(total: Array | float, n: Array | float, axes: Axes, *, ops: ArrayOps) -> Array:

@@ -48,16 +48,16 @@ def cosine(leaves: Sequence[Leaf], length_x: Array, length_y: Array) -> Array:
     """Σ x·y / (‖x‖‖y‖), where the weights of the leaves are y; NaN if one of the lengths is 0."""
     leaves, ops = [constant(leaf) for leaf in leaves], leaves[0].ops
     length_x, length_y = ops.cast(length_x, ops.accumulator), ops.cast(length_y, ops.accumulator)
-    one, nan = (ops.full((), number, ops.accumulator, leaves[0].x) for number in (1.0, math.nan))
+    nan = ops.full((), math.nan, ops.accumulator, leaves[0].x)
     some = (length_x > 0) & (length_y > 0)
-    fit = [_fits(leaf.ops, leaf.weights, formulas.elements) for leaf in leaves]
-    if all(fit):
-        both = ops.where(some, length_x * length_y, one)
-        found = summed([on_leaf(_dot, leaf) for leaf in leaves], leaves) / both
+    for leaf in leaves:
+        if not _fits(leaf.ops, leaf.weights, formulas.elements):
+            break
     else:
-        safe = ops.where(some, length_x, one), ops.where(some, length_y, one)
-        found = summed([on_leaf(_cosine, leaf, *safe) for leaf in leaves], leaves)
-    return ops.finished(ops.where(some, found, nan))
+        both = ops.where(some, length_x * length_y, nan)
+        return ops.finished(summed([on_leaf(_dot, leaf) for leaf in leaves], leaves) / both)
+    safe = ops.where(some, length_x, nan), ops.where(some, length_y, nan)
+    return ops.finished(summed([on_leaf(_cosine, leaf, *safe) for leaf in leaves], leaves))
 
 
 def _norm(
@@ -72,7 +72,7 @@ def _norm(
     is_mean: bool,
 ) -> Array:
     length = _length(x, ops, where, weights, factor, penalty, size=size)
-    return _over(length, mean.count([Leaf(x, ops, where)], None) if is_mean else None, ops)
+    return _over(length, mean.count([Leaf(x, ops, where)], None), ops) if is_mean else ops.finished(length)
 
 
 def _length(
@@ -122,15 +122,29 @@ def _sum_of_squares(
     size: formulas.Size,
 ) -> Array:
     del factor
-    formula = functools.partial(sums.total_of, formulas.squares(size, penalty))
-    if size is formulas.signs:
-        return _total(formula, (x, where, weights), ops, "sum_of_squared_signs")
-    return _total(formula, (x, where, weights, *penalty.arrays), ops)
+    formula = functools.partial(sums.total_of, functools.partial(formulas.squared, size, penalty))
+    of_signs = size is formulas.signs
+    total = plan.reduce(
+        formula,
+        x,
+        where,
+        weights,
+        *(() if of_signs else penalty.arrays),
+        axes=tuple(range(x.ndim)),
+        keepdims=False,
+        ops=ops,
+        operation="sum_of_squared_signs" if of_signs else "",
+    )
+    return (
+        ops.full((), total, ops.accumulator, x) if type(total) is float else total
+    )  # a kernel gives a float
 
 
 def _dot(x: Array, ops: ArrayOps, where: Array | None, weights: Array | None, factor: float | None) -> Array:
     del factor
-    return _total(functools.partial(sums.total_of, formulas.elements), (x, where, weights), ops)
+    formula, axes = functools.partial(sums.total_of, formulas.elements), tuple(range(x.ndim))
+    total: Array = plan.reduce(formula, x, where, weights, axes=axes, keepdims=False, ops=ops)
+    return total
 
 
 def _cosine(
@@ -147,15 +161,11 @@ def _cosine(
     return _total(formula, (x, where, weights, length_x, length_y), ops)
 
 
-def _total(formula: plan.Formula, arrays: plan.Arrays, ops: ArrayOps, operation: str = "") -> Array:
-    """Return a sum over all elements as an array of the accumulator's dtype."""
+def _total(formula: plan.Formula, arrays: plan.Arrays, ops: ArrayOps) -> Array:
+    """Return a sum over all elements."""
     x: Array = arrays[0]
-    total = plan.reduce(
-        formula, *arrays, axes=tuple(range(x.ndim)), keepdims=False, ops=ops, operation=operation
-    )
-    return (
-        ops.full((), total, ops.accumulator, x) if type(total) is float else total
-    )  # a kernel gives a float
+    total: Array = plan.reduce(formula, *arrays, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
+    return total
 
 
 def _fits(ops: ArrayOps, weights: Array | None, size: formulas.Size) -> bool:

@@ -31,9 +31,23 @@ class Reductions(NamedTuple):
 
 
 def value(
-    leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool, penalty: Penalty = MAGNITUDE
+    leaves: Sequence[Leaf],
+    *,
+    axes: Axes,
+    keepdims: bool,
+    is_mean: bool,
+    penalty: Penalty = MAGNITUDE,
+    watched: bool = True,
 ) -> Array:
-    """Σ m·w·h(x), divided by n for a mean. ``axes=None`` means all elements of all leaves."""
+    """Σ m·w·h(x), divided by n for a mean. ``axes=None`` means all elements of all leaves.
+
+    ``watched`` says to compute a result again whose sum overflowed, where that can be seen.
+    """
+    if watched and (is_mean or leaves[0].factor is not None or len(leaves) > 1):
+        ops = leaves[0].ops
+        if (ops.result_name == ops.accumulator_name or len(leaves) > 1) and mean.may_overflow(leaves):
+            found = functools.partial(value, axes=axes, keepdims=keepdims, is_mean=is_mean, watched=False)
+            return mean.in_range(found, leaves, penalty)
     if len(leaves) > 1:
         totals: list[Array] = []
         others: Sequence[Leaf] = leaves
@@ -56,13 +70,29 @@ def value(
 
 def reductions(leaves: Sequence[Leaf], *, penalty: Penalty = MAGNITUDE) -> Reductions:
     """Σ m·w·h(x) and Σ m·w·|x|, and their means; plain arrays are read once."""
-    totals = [on_leaf(_totals, leaf, penalty) for leaf in leaves]
-    n = mean.count(leaves, None)
     ops = leaves[0].ops
+    wide = (ops.result_name == ops.accumulator_name or len(leaves) > 1) and mean.may_overflow(leaves)
+    if wide:
+        with ops.quiet():
+            totals = [on_leaf(_totals, leaf, penalty) for leaf in leaves]
+    else:
+        totals = [on_leaf(_totals, leaf, penalty) for leaf in leaves]
+    n = mean.count(leaves, None)
     value, average = _with_mean([t[0] for t in totals], n, leaves)
     raw, raw_average = value, average
     if len(totals[0]) > 1:
         raw, raw_average = _with_mean([t[-1] for t in totals], n, leaves)
+    if wide:
+        # Both sums of elements are beyond the dtype if the first is; their means may not be.
+        value, average, raw, raw_average = (
+            _again(found, leaves, is_mean=of_n, penalty=own)
+            for found, of_n, own in (
+                (value, False, penalty),
+                (average, True, penalty),
+                (raw, False, MAGNITUDE),
+                (raw_average, True, MAGNITUDE),
+            )
+        )
     if ops.is_differentiated:
         raw, raw_average = ops.detach(raw), ops.detach(raw_average)
     return Reductions(value, average, raw, raw_average)
@@ -85,9 +115,16 @@ def subgradient(
 
 
 def value_and_subgradient(
-    leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool
+    leaves: Sequence[Leaf], *, axes: Axes, keepdims: bool, is_mean: bool, watched: bool = True
 ) -> tuple[Array, list[Array]]:
     """Value and subgradient, from one read of plain arrays."""
+    ops = leaves[0].ops
+    if watched and (ops.result_name == ops.accumulator_name or len(leaves) > 1) and mean.may_overflow(leaves):
+        with ops.quiet():
+            total, s = value_and_subgradient(
+                leaves, axes=axes, keepdims=keepdims, is_mean=is_mean, watched=False
+            )
+        return _again(total, leaves, axes=axes, keepdims=keepdims, is_mean=is_mean), s
     n = mean.count(leaves, axes) if is_mean else None
     if len(leaves) == 1:
         (leaf,) = leaves
@@ -98,6 +135,15 @@ def value_and_subgradient(
         return total, [s]
     both = [on_leaf(_total_and_signs, beside(leaf, n), n, axes=None, keepdims=False) for leaf in leaves]
     return _finished([total for total, _ in both], n, leaves), [s for _, s in both]
+
+
+def _again(found: Array, leaves: Sequence[Leaf], *, is_mean: bool, **options: Any) -> Array:
+    """Return a sum or mean that was found, or compute it in another way if it is infinite."""
+    ops = leaves[0].ops
+    shrinks = is_mean or leaves[0].factor is not None or len(leaves) > 1
+    if not shrinks or not ops.to_host(ops.xp.isinf(ops.detach(found))).any():
+        return found
+    return value(leaves, is_mean=is_mean, **{"axes": None, "keepdims": False, **options})
 
 
 def _value(
@@ -138,10 +184,12 @@ def _total(
         )
     elif ops.is_traced and ops.differentiates == "by transformation":
         own = (x, where, weights, *penalty.arrays)
-        total = _tied_sum(_terms(penalty), *own, axes=reduced, keepdims=keepdims, ops=ops)
+        total = _tied_sum(penalties.terms_of(penalty), *own, axes=reduced, keepdims=keepdims, ops=ops)
     else:
         total = plan.reduce(
-            functools.partial(sums.total_of, _terms(penalty)) if penalty.arrays else penalty.total,
+            functools.partial(sums.total_of, penalties.terms_of(penalty))
+            if penalty.arrays
+            else penalty.total,
             x,
             where,
             weights,
@@ -177,11 +225,6 @@ def _totals(
         own = _total(x, ops, where, weights, factor, penalty, axes=None, keepdims=False)
         return own, _total(*leaf, MAGNITUDE, axes=None, keepdims=False)
     return out if factor is None else tuple([total * factor for total in out])
-
-
-def _terms(penalty: Penalty) -> sums.Terms:
-    """Return m·w·h(x) as a formula of x, mask, weights and the arrays of the penalty."""
-    return penalties.with_arrays(type(penalty).terms, penalty) if penalty.arrays else penalty.terms
 
 
 def _tied_sum(

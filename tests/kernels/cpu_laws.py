@@ -124,7 +124,7 @@ def _squares(kernel, x, where, weights, axes):
 
         def formula(x, keepdims, own=own):
             def squares(x, where, weights, *, ops):
-                return norms.squares(norms.signs, penalty.MAGNITUDE)(x, where, weights, ops=ops)
+                return norms.squared(norms.signs, penalty.MAGNITUDE, x, where, weights, ops=ops)
 
             return sums.total_of(squares, x, where, weights, axes=own, keepdims=keepdims, ops=ops)
 
