@@ -101,6 +101,6 @@ def of(delta: Threshold, kinds: Iterable[ArrayOps] = ()) -> penalty.Penalty:
     """
     if not isinstance(delta, float):
         return HuberOfArray(delta)
-    least = max([SMALLEST_NORMAL[ops.accumulator_name] for ops in kinds], default=0.0)
+    least = max([0.0, *[SMALLEST_NORMAL[ops.accumulator_name] for ops in kinds]])
     is_zero = delta == 0 or delta < min(least, SMALLEST_NORMAL["float32"])
     return penalty.MAGNITUDE if is_zero else Huber(delta)

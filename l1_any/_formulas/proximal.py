@@ -79,7 +79,7 @@ def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     p = xp.where(finite, safe * share_left(xp.abs(safe), t, ops=ops), x)
     p = xp.where(inside, ops.zero(x), p)
     # The magnitude of a number with an infinite part and a NaN is infinite, but such a number is NaN.
-    return xp.where(xp.isnan(x), ops.full((), complex(math.nan, math.nan), x.dtype, x), p)
+    return xp.where(xp.isnan(x), ops.full((), math.nan, x.dtype, x), p)
 
 
 def share_left(length: Array, t: Threshold, *, ops: ArrayOps) -> Array:
