@@ -95,7 +95,8 @@ def together(
     for i, (array, ops) in enumerate(zip(arrays, kinds, strict=True)):
         there = ops.devices(array)
         if ops.xp is own.xp and here is None:
-            here, holder = there, i  # the first array that is bound to a device
+            if there is not None:
+                here, holder = there, i  # the first array that is bound to a device
         elif ops.xp is not own.xp or there not in (None, here):
             named = list(pytrees.names(treedef, name))
             floating(ops, named[i], is_alone=False)
