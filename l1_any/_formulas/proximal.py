@@ -79,7 +79,8 @@ def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     p = xp.where(finite, safe * share_left(xp.abs(safe), t, ops=ops), x)
     p = xp.where(inside, ops.zero(x), p)
     # The magnitude of a number with an infinite part and a NaN is infinite, but such a number is NaN.
-    return xp.where(xp.isnan(x), ops.full((), math.nan, x.dtype, x), p)
+    # It is a product, because torch.export cannot write such a number into a program.
+    return xp.where(xp.isnan(x), ops.full((), math.nan, x.dtype, x) * (1 + 1j), p)
 
 
 def share_left(length: Array, t: Threshold, *, ops: ArrayOps) -> Array:
