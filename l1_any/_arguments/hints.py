@@ -26,5 +26,5 @@ def why_empty(tree: object) -> str:
     return (
         "an iterator without arrays; was it already consumed?"
         if isinstance(tree, Iterator)
-        else "an empty structure"
+        else "an empty structure."
     )

@@ -119,11 +119,7 @@ def _leaf(
         where = boolean(where, "where", x, ops, name)
     factor = None
     if weights is not None:
-        weights = weights if is_number(weights) else scalar(weights)
-        kind = None if is_number(weights) else find(weights)
-        if kind is None:
-            weights = containers.unwrapped(weights)
-            kind = None if is_number(weights) else find(weights)
+        weights, kind = _number_or_array(weights)
         if kind is None:
             weights, factor = None, number(weights, "weights", _NUMBER_OR_ARRAY)
         else:
@@ -132,6 +128,14 @@ def _leaf(
             broadcastable(weights, tuple(x.shape), "weights", name)
     own = beside(ops, around, (name, "where", "weights"), x, where, weights)
     return Leaf(x, own, where, weights, factor)
+
+
+def _number_or_array(value: Any) -> tuple[Any, ArrayOps | None]:
+    """Return a number and None, or an array, unwrapped, and its operations."""
+    if is_number(value):
+        return value, None
+    value = scalar(containers.unwrapped(value))
+    return value, None if is_number(value) else find(value)
 
 
 def met_by(leaf: Leaf, *others: Any, names: Sequence[str]) -> Leaf:
@@ -198,11 +202,7 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
     The value of a number is checked. Of an array only shape and dtype are checked: it must broadcast to x's
     shape, with length 1 along the reduced axes.
     """
-    value = value if is_number(value) else scalar(value)
-    ops = None if is_number(value) else find(value)
-    if ops is None:
-        value = containers.unwrapped(value)
-        ops = None if is_number(value) else find(value)
+    value, ops = _number_or_array(value)
     if ops is None:
         return number(value, name, _NUMBER_OR_ARRAY), leaf
     value = ops.as_array(value)

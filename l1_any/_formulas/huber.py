@@ -66,9 +66,8 @@ class Huber(_WithDelta):
         wide = ops.wide(ops.selected(x, where))
         delta, divisor = self._delta(ops)
         inside = ops.xp.abs(wide) <= delta
-        near = (
-            ops.selected(wide, inside) if ops.is_complex else wide
-        )  # NumPy warns of complex quotients of NaN
+        # NumPy warns of complex quotients of NaN.
+        near = ops.selected(wide, inside) if ops.is_complex else wide
         slope = ops.xp.where(inside, near / divisor, penalty.sign(wide, ops=ops))
         # If x is zero or x/δ underflows, the slope is a zero with the sign of x.
         d = ops.positive_zeros(penalty.scaled(slope, x, where, weights, scale, n, ops=ops))

@@ -92,7 +92,9 @@ def sums_of_huber(leaves: Sequence[Leaf], delta: float, *, ops: ArrayOps) -> flo
 
 def _sum(h: float | None, operation: str, leaves: Sequence[Leaf], ops: ArrayOps) -> float | None:
     pairs = []
-    for own, sums_of in ((_bare(leaves), _sums_of_bare), (_not_bare(leaves), _sums_of_masked)):
+    bare = [leaf for leaf in leaves if _is_bare(leaf)]
+    others = [leaf for leaf in leaves if not _is_bare(leaf)]
+    for own, sums_of in ((bare, _sums_of_bare), (others, _sums_of_masked)):
         if own:
             found = sums_of(h, operation, own, ops)
             if found is None:
@@ -193,9 +195,5 @@ def _table(scales: Sequence[Array | float | None], ops: ArrayOps) -> tuple[Memor
     return table, rows
 
 
-def _bare(leaves: Sequence[Leaf]) -> list[Leaf]:
-    return [leaf for leaf in leaves if leaf.where is leaf.weights is None]
-
-
-def _not_bare(leaves: Sequence[Leaf]) -> list[Leaf]:
-    return [leaf for leaf in leaves if leaf.where is not None or leaf.weights is not None]
+def _is_bare(leaf: Leaf) -> bool:
+    return leaf.where is leaf.weights is None

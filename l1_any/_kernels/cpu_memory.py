@@ -93,16 +93,18 @@ def numbers(scale: Array | float | None, ops: ArrayOps) -> Memory:
     and rounded once. Zeros are +0.0, but NaN for an infinite array, except where an element is masked out.
     """
     g = 1.0 if scale is None else scale if isinstance(scale, float) else _number(ops.memory(scale))
-    return (_signs if g == 1 else _products)(ops.dtype_name, ops.result_name, g)
+    if g == 1:
+        return _signs(ops.dtype_name, ops.result_name)
+    return _products(g, ops.dtype_name, ops.result_name)
 
 
 @functools.cache
-def _signs(dtype: str, result: str, _: float) -> Memory:
+def _signs(dtype: str, result: str) -> Memory:
     """Return the numbers for a scale of 1, the usual one."""
-    return _products(dtype, result, 1.0)
+    return _products(1.0, dtype, result)
 
 
-def _products(dtype: str, result: str, g: float) -> Memory:
+def _products(g: float, dtype: str, result: str) -> Memory:
     zero = 0.0 * g + 0.0
     with np.errstate(over="ignore", under="ignore"):
         out = np.asarray([g, -g, zero, math.nan, 0.0], result)

@@ -13,6 +13,7 @@ from numba import types
 from .numba_numbers import OPTIONS, add, array_at, end_of, jit, magnitude, overload, part_of, wide
 
 _STREAMS_FROM = 1024
+"""The number of terms from which a run is read as four streams. Runs in float64 have fewer terms."""
 
 # Sums of m·w·h(x). The argument h is None for |x|, a float for the Huber function with this half-width, and True for
 # 1 where x ≠ 0, with squared weights.

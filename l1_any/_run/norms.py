@@ -87,8 +87,8 @@ def _length(
 ) -> Array:
     """√Σ size² in the accumulator's dtype, times the factor, whose square may overflow."""
     if _fits(ops, weights, size):
-        length = ops.xp.sqrt(_sum_of_squares(x, ops, where, weights, None, penalty, size=size))
-        return length if factor is None else length * factor
+        total = _sum_of_squares(x, ops, where, weights, None, penalty, size=size)
+        return _times(ops.xp.sqrt(total), factor)
     if ops.is_plain and ops.place == "cpu":
         # A look at this sum costs nothing, and it is nearly always in range.
         with ops.quiet():
@@ -135,16 +135,13 @@ def _sum_of_squares(
         ops=ops,
         operation="sum_of_squared_signs" if of_signs else "",
     )
-    return (
-        ops.full((), total, ops.accumulator, x) if type(total) is float else total
-    )  # a kernel gives a float
+    # A kernel gives a float.
+    return ops.full((), total, ops.accumulator, x) if type(total) is float else total
 
 
 def _dot(x: Array, ops: ArrayOps, where: Array | None, weights: Array | None, factor: float | None) -> Array:
     del factor
-    formula, axes = functools.partial(sums.total_of, formulas.elements), tuple(range(x.ndim))
-    total: Array = plan.reduce(formula, x, where, weights, axes=axes, keepdims=False, ops=ops)
-    return total
+    return _total(functools.partial(sums.total_of, formulas.elements), (x, where, weights), ops)
 
 
 def _cosine(
