@@ -5,6 +5,7 @@ from typing import Any, Never
 from ._arguments import keywords
 from ._arguments.leaves import leaves, reduction
 from ._arguments.pytrees import unflatten
+from ._run import direct
 from ._run import norms
 from ._run import reduce as run
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
@@ -85,6 +86,10 @@ def value(
     """
     if unknown:
         keywords.refuse(value, unknown)
+    if axis is where is weights is xp is None and reduce == "sum" and not keepdims:
+        total = direct.value(x)
+        if total is not None:
+            return total
     arrays, treedef = leaves(x, where, weights, xp)
     axes, is_mean = reduction(arrays, treedef, reduce, axis, keepdims=keepdims)
     return run.value(arrays, axes=axes, keepdims=keepdims, is_mean=is_mean)

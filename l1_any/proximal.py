@@ -7,6 +7,7 @@ from ._arguments.leaves import arrays_of, leaves, real, scalar_of_each, step_of_
 from ._arguments.leaves import radius as checked_radius
 from ._arguments.numbers import ratio
 from ._arguments.pytrees import unflatten
+from ._run import direct
 from ._run import proximal as run
 from ._typing import Array, Namespace, Tree
 
@@ -83,6 +84,10 @@ def prox(
     """
     if unknown:
         keywords.refuse(prox, unknown)
+    if where is weights is xp is None and not nonnegative:
+        found: Tree | None = direct.prox(x, step)
+        if found is not None:
+            return found
     arrays, treedef = leaves(x, where, weights, xp)
     step, arrays = step_of_each(step, arrays, "step")
     if nonnegative:

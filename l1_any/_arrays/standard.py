@@ -233,6 +233,10 @@ class ArrayOps(Description, Differentiation, Chunked):
         """Sum along some axes in a dtype, with the library's own sum."""
         return self.xp.sum(x, axis=None if len(axes) == x.ndim else axes, dtype=dtype, keepdims=keepdims)
 
+    def sum_of_few(self, x: Array, axes: tuple[int, ...]) -> Array | float:
+        """Sum the magnitudes of a few real elements along all axes, in the accumulator's dtype or as a float."""
+        return self.sum(self.abs(x), axes, keepdims=False, dtype=self.accumulator)
+
     def parts(self, x: Array, axis: int, cuts: Sequence[slice]) -> list[Array]:
         """Return parts of x along an axis, in x's dtype or a wider one."""
         before = (slice(None),) * axis

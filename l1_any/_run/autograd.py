@@ -52,8 +52,12 @@ def tied(
     axes: tuple[int, ...],
     keepdims: bool,
     ops: ArrayOps,
+    finished: bool = False,
 ) -> tuple[Array, ...]:
-    """Return the sums of all summands; the gradient of the first is the penalty's derivative."""
+    """Return the sums of all summands; the gradient of the first is the penalty's derivative.
+
+    ``finished`` says to round a sum inside the function, which saves autograd an operation.
+    """
     plain = ops.in_state(State.PLAIN)
     if decision.asked:
         decision.inside(_RECORDED)
@@ -67,6 +71,8 @@ def tied(
         one = functools.partial(sums.total_of, summands[0])
         operation = penalty.kernels.total
         total = plan.reduce(one, x, where, weights, operation=operation, numbers=penalty, **options)
+        if finished:
+            return (plain.finished(total),)
         return (plain.full((), total, plain.accumulator, x) if type(total) is float else total,)
 
     def gradient(g: Array, x: Array, where: Array | None, weights: Array | None) -> tuple[Array]:
