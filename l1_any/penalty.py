@@ -5,8 +5,7 @@ from typing import Any, Never
 from ._arguments import keywords
 from ._arguments.leaves import leaves, reduction
 from ._arguments.pytrees import unflatten
-from ._run import direct
-from ._run import norms
+from ._run import direct, norms
 from ._run import reduce as run
 from ._typing import Array, ArrayTree, Axis, Namespace, Reduction, Tree
 

@@ -112,7 +112,7 @@ class NumpyOps(ArrayOps):
     def sum_of_few(self, x: Array, axes: tuple[int, ...]) -> Array | float:
         """Sum the magnitudes of a few elements. None as axes is faster than a tuple of all."""
         del axes
-        return np.add.reduce(np.abs(x), None, self.accumulator)  # type: ignore[no-any-return]
+        return np.add.reduce(np.abs(x), None, self.accumulator)
 
     def finished(self, total: Array) -> Array:
         """Round a total, which may be a scalar, to the dtype of results."""

@@ -17,7 +17,7 @@ def soft_threshold(
     del ops
     if where is not None or weights is not None or out is not None:
         return None
-    if _SMALLEST_NORMAL <= step and x.numel() <= _FEW:  # faster for few elements; x - x is +0.0
+    if step >= _SMALLEST_NORMAL and x.numel() <= _FEW:  # faster for few elements; x - x is +0.0
         return x - torch.clamp(x, -step, step)
     return torch.nn.functional.softshrink(x, step).add_(0.0)
 

@@ -17,7 +17,7 @@ WRITTEN = 1 << 18
 """Elements of a block of an elementwise result. These formulas have more temporaries."""
 
 FEW = 1 << 15
-"""For fewer elements, calls take longer than arithmetic. It is the number from which autograd functions and kernels pay."""
+"""For fewer elements, calls take longer than arithmetic."""
 
 SIGNS = 1 << 20
 """Elements of a block of signs. Their formula has few temporaries."""

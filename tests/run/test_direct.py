@@ -54,7 +54,10 @@ class TestSizes:
         np.testing.assert_array_equal(to_numpy(x.grad), to_numpy(l1.subgradient([x.detach()])[0]))
 
 
-@given(x=hnp.arrays(np.float32, SHAPES, elements=NUMBERS.map(np.float32)), step=st.sampled_from([0.0, 1e-40, 0.5, 3.0]))
+@given(
+    x=hnp.arrays(np.float32, SHAPES, elements=NUMBERS.map(np.float32)),
+    step=st.sampled_from([0.0, 1e-40, 0.5, 3.0]),
+)
 def test_any_shape_and_number(library, x, step):
     own = library.asarray(x, "float32")
     same(l1.value(own), l1.value([own]), library)
