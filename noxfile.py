@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -33,8 +34,8 @@ SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "containers", "docs", "exam
 
 
 _EXAMPLES = {
-    ("jax",): {"L1_ANY_EXAMPLES": "15"},  # JAX compiles anew for each shape that Hypothesis draws
-    ("numpy", "dask", "torch"): {"L1_ANY_EXAMPLES": "30"},  # the sessions for each library draw more
+    ("jax",): {"L1_ANY_EXAMPLES": "10"},  # JAX compiles anew for each shape that Hypothesis draws
+    ("numpy", "dask", "torch"): {"L1_ANY_EXAMPLES": "20"},  # the sessions for each library draw more
 }
 
 
@@ -56,6 +57,11 @@ CUDA = cuda_major()
 BACKENDS = [*CPU_BACKENDS, "cupy"] if CUDA else [*CPU_BACKENDS]
 if not CUDA:
     logging.getLogger("nox").warning("tests(cupy) is not scheduled, CuPy is not tested: no NVIDIA GPU here.")
+
+
+def install(session: nox.Session, *requirements: str, **options: Any) -> None:
+    """Install packages, but leave it to Python to compile the modules that are imported: torch has many others."""
+    session.install("--no-compile", *requirements, **options)
 
 
 def run_pytest(session: nox.Session, *args: str, backends: list[str], device: str | None = None) -> None:
@@ -84,7 +90,7 @@ def run_doctests(session: nox.Session, *args: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, docstrings and spelling: ruff, mypy, basedpyright, numpydoc, codespell."""
-    session.install("-e.[cli]", *group("lint"))
+    install(session, "-e.[cli]", *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("codespell")
@@ -103,24 +109,24 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session, backend: str) -> None:
     """Hold one array library to the contract, with only that library installed."""
     if backend == "cupy":
-        session.install(f"-e.[cuda{CUDA}]", *group("test"))
+        install(session, f"-e.[cuda{CUDA}]", *group("test"))
         run_contract(session, backend, device="cuda")
     else:
-        session.install(*CPU_BACKENDS[backend], *group("test"))
+        install(session, *CPU_BACKENDS[backend], *group("test"))
         run_contract(session, backend)
 
 
 @nox.session(tags=FULL)
 def kernels(session: nox.Session) -> None:
     """Test NumPy, Dask and torch with the fused kernels for a CPU, for arrays of any size."""
-    session.install("-e.[dask,torch,fast]", *group("test"))
+    install(session, "-e.[dask,torch,fast]", *group("test"))
     run_contract(session, "numpy", "dask", "torch", args=["--kernels=always"])
 
 
 @nox.session(tags=FULL)
 def interpreter(session: nox.Session) -> None:
     """Run the kernels of GPUs on a CPU: Triton's in its interpreter, CuPy's compiled by g++ where there is one."""
-    session.install("-e.[torch]", "triton", *group("test"))
+    install(session, "-e.[torch]", "triton", *group("test"))
     session.env["TRITON_INTERPRET"] = "1"
     suites = ["tests/kernels/test_interpreter.py", "tests/kernels/test_cupy_code.py"]
     run_pytest(session, *suites, backends=["numpy", "torch"])
@@ -129,16 +135,16 @@ def interpreter(session: nox.Session) -> None:
 @nox.session(tags=FULL)
 def agree(session: nox.Session) -> None:
     """Compare all CPU libraries with each other, in one environment; test what compares them."""
-    session.install("-e.[all-cpu]", *group("test"), "matplotlib>=3.10")
+    install(session, "-e.[all-cpu]", *group("test"), "matplotlib>=3.10")
     suites = ["tests/agree", "tests/benchmarks", "tests/cli", "tests/docs"]
-    run_pytest(session, *suites, backends=[*CPU_BACKENDS])
+    run_pytest(session, "--numprocesses=2", *suites, backends=[*CPU_BACKENDS])
 
 
 @nox.session(tags=FULL)
 def containers(session: nox.Session) -> None:
     """Test the pytrees of other libraries, and that matrices and frames are refused."""
-    session.install("-e.[torch,jax]", *group("test"), *group("containers"))
-    run_pytest(session, "tests/containers", backends=["numpy", "torch", "jax"])
+    install(session, "-e.[torch,jax]", *group("test"), *group("containers"))
+    run_pytest(session, "--numprocesses=2", "tests/containers", backends=["numpy", "torch", "jax"])
 
 
 @nox.session(python=OLDEST_PYTHON, tags=FULL)
@@ -149,7 +155,7 @@ def minimums(session: nox.Session) -> None:
     lower_bounds = [*project["dependencies"], *extras["dask"], *extras["cli"]]
     oldest = [requirement.replace(">=", "==") for requirement in lower_bounds]
     # Where today's releases are pinned, as in CI, these would contradict.
-    session.install("-e.", *oldest, *group("test"), env={"PIP_CONSTRAINT": ""})
+    install(session, "-e.", *oldest, *group("test"), env={"PIP_CONSTRAINT": ""})
     # The laws, plants and kernels call no function of these packages that the other tests do not call.
     files = [f"tests/{name}" for name in ("arguments", "arrays", "regularization", "run", "testing", "cli")]
     files += [str(path) for path in sorted(Path("tests").glob("test_*.py"))]
@@ -159,28 +165,30 @@ def minimums(session: nox.Session) -> None:
 @nox.session(tags=FULL)
 def tinker(session: nox.Session) -> None:
     """Train through the real Tinker SDK and a server on this machine."""
-    session.install("-e.[torch]", *group("test"), *group("tinker"))
+    install(session, "-e.[torch]", *group("test"), *group("tinker"))
     run_pytest(session, "tests/tinker", backends=["torch"])
 
 
 @nox.session(tags=FULL)
 def examples(session: nox.Session) -> None:
     """Test the optimizers, and run the examples: what they print and plot."""
-    session.install("-e.[torch,jax]", *group("test"), *group("examples"))
-    run_pytest(session, "tests/optim", "tests/examples", backends=["numpy", "torch", "jax"])
+    install(session, "-e.[torch,jax]", *group("test"), *group("examples"))
+    run_pytest(
+        session, "--numprocesses=2", "tests/optim", "tests/examples", backends=["numpy", "torch", "jax"]
+    )
 
 
 @nox.session
 def doctests(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings that need no torch or JAX; name those left to `docs`."""
-    session.install("-e.[dask,cli]", "pytest", "pytest-timeout")
+    install(session, "-e.[dask,cli]", "pytest", "pytest-timeout")
     run_doctests(session, "-p", "docs._only_installed")
 
 
 @nox.session(tags=FULL)
 def docs(session: nox.Session) -> None:
     """Run all examples of README, docs and docstrings and build the docs; `-- serve` shows them."""
-    session.install("-e.[all-cpu]", *group("docs"), *group("examples"), "pytest", "pytest-timeout")
+    install(session, "-e.[all-cpu]", *group("docs"), *group("examples"), "pytest", "pytest-timeout")
     run_doctests(session)
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
     if "serve" in session.posargs:
@@ -190,7 +198,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and sdist, check them, and use the wheel in a clean environment."""
-    session.install(*group("build"))
+    install(session, *group("build"))
     tmp = Path(session.create_tmp()).resolve()
     shutil.rmtree(tmp)
     session.run("python", "-m", "build", f"--outdir={tmp / 'dist'}")
@@ -209,21 +217,21 @@ def build(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure time, error and memory beside every idiom that the package replaces."""
-    session.install("-e.[all-cpu]", *group("examples"))
+    install(session, "-e.[all-cpu]", *group("examples"))
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """Call all CPU libraries at random for five minutes, or `-- --minutes 60`; fail if the memory grows."""
-    session.install("-e.[all-cpu]", *group("test"))
+    install(session, "-e.[all-cpu]", *group("test"))
     session.run("python", "tests/stress/soak.py", *session.posargs)
 
 
 @nox.session(default=False)
 def mutation(session: nox.Session) -> None:
     """Change the formulas, checks and the pipeline in one place at a time; fail if the tests find fewer than 95 %."""
-    session.install("-e.[all-cpu]", *group("test"))
+    install(session, "-e.[all-cpu]", *group("test"))
     session.run("python", ".ci/mutate.py", *session.posargs)
 
 
