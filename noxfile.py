@@ -148,14 +148,28 @@ def containers(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST_PYTHON, tags=FULL)
-def minimums(session: nox.Session) -> None:
-    """Test with the oldest Python, NumPy, Dask, array-api-strict and packages of the command that are allowed."""
+@nox.parametrize("of", ["numpy", "jax"], ids=["numpy", "jax"])
+def minimums(session: nox.Session, of: str) -> None:
+    """Test with the oldest Python and packages that are allowed: NumPy, Dask, strict and the command; JAX and optax.
+
+    torch's lower bound is its only release that passes and can be installed, so every session with torch tests it.
+    """
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    lower_bounds = [*project["dependencies"], *extras["dask"], *extras["cli"]]
+    if of == "jax":
+        optax = [requirement for requirement in group("examples") if requirement.startswith("optax")]
+        lower_bounds = [*project["dependencies"], *extras["jax"], *optax]
+    else:
+        lower_bounds = [*project["dependencies"], *extras["dask"], *extras["cli"]]
     oldest = [requirement.replace(">=", "==") for requirement in lower_bounds]
     # Where today's releases are pinned, as in CI, these would contradict.
     install(session, "-e.", *oldest, *group("test"), env={"PIP_CONSTRAINT": ""})
+    if of == "jax":
+        topics = ("numbers", "huber", "groups", "optimality", "schedules")
+        files = ["tests/optim/test_optax_chain.py", *(f"tests/test_{topic}.py" for topic in topics)]
+        session.env["L1_ANY_EXAMPLES"] = "5"
+        run_pytest(session, *files, backends=["jax"])
+        return
     # The laws, plants and kernels call no function of these packages that the other tests do not call.
     files = [f"tests/{name}" for name in ("arguments", "arrays", "regularization", "run", "testing", "cli")]
     files += [str(path) for path in sorted(Path("tests").glob("test_*.py"))]

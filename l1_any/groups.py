@@ -51,7 +51,7 @@ def group_value(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `value`.
 
     Notes
@@ -106,7 +106,7 @@ def group_subgradient(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `group_value`.
 
     Notes
@@ -172,6 +172,8 @@ def prox_group(
         An argument of the wrong type or dtype, or of another array library than ``x``.
     ValueError
         An axis or shape that does not fit, another device, a negative or non-finite number as step.
+    numpy.exceptions.AxisError
+        An axis that ``x`` does not have. This error is a ValueError and an IndexError.
 
     Notes
     -----

@@ -49,7 +49,7 @@ def huber(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `value`, or for a negative or non-finite ``delta``.
 
     Notes
@@ -110,7 +110,7 @@ def huber_gradient(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `huber`.
 
     Notes

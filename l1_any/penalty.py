@@ -65,6 +65,8 @@ def value(
     ValueError
         An unknown ``reduce``, an axis or shape that does not fit, another device, a negative or
         non-finite number as weight, the mean of an empty array.
+    numpy.exceptions.AxisError
+        An axis that ``x`` does not have. This error is a ValueError and an IndexError.
 
     Notes
     -----
@@ -126,7 +128,7 @@ def subgradient(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `value`.
 
     Notes
@@ -179,7 +181,7 @@ def value_and_subgradient(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `value`.
 
     Notes

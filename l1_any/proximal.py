@@ -203,6 +203,8 @@ def project(
     ValueError
         An axis or shape that does not fit, another device, a negative or non-finite number as radius or
         weight.
+    numpy.exceptions.AxisError
+        An axis that ``x`` does not have. This error is a ValueError and an IndexError.
 
     Notes
     -----
@@ -277,7 +279,7 @@ def prox_max(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, numpy.exceptions.AxisError
         As for `project`.
 
     Notes

@@ -54,3 +54,9 @@ def gradients(library, function, values):
     (factors * function(leaf)).sum().backward()
     func = torch.func.grad(lambda x: (factors * function(x)).sum())(x)
     return v, {"backward": leaf.grad, "func": func}
+
+
+def largest_of(library):
+    """A dtype of the library that is as wide as its sums, and a number near its largest."""
+    wide = "float64" if "float64" in library.dtypes else "float32"
+    return wide, float(np.finfo(wide).max) / 1.8

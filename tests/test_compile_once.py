@@ -154,6 +154,27 @@ def test_fresh_arrays(library, name):
     check(library, lambda t: CALLS[name](arrays(library, seed=int(t * 4)), t))
 
 
+OF_NUMBERS = {
+    "huber": lambda a, t: l1.huber(a.x, t),
+    "huber, list": lambda a, t: l1.huber([a.x, a.row], t, reduce="mean"),
+    "huber_gradient": lambda a, t: l1.huber_gradient(a.x, t, reduce="mean"),
+    "prox_elastic_net": lambda a, t: l1.prox_elastic_net(a.x, 0.5, l1_ratio=t),
+    "prox_elastic_net, both": lambda a, t: l1.prox_elastic_net([a.x, a.row], t, l1_ratio=t),
+    "SoftL1Regularizer": lambda a, t: l1.SoftL1Regularizer(t).compute(None, a.x),
+    "SoftL1Regularizer.subgradient": lambda a, t: l1.SoftL1Regularizer(t).subgradient(None, a.x),
+    "SoftL1Regularizer.subgradient_norm": lambda a, t: l1.SoftL1Regularizer(t).subgradient_norm(None, a.x),
+}
+"""What takes a half-width or a share."""
+
+
+@pytest.mark.parametrize("of", ["number", "array"])
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_half_widths_and_shares(library, name, of):
+    a = arrays(library)
+    shares = {t: library.asarray(t / 2, "float32") if of == "array" else t / 2 for t in NUMBERS}
+    check(library, lambda t: OF_NUMBERS[name](a, shares[t]))
+
+
 @pytest.mark.parametrize("kind", REGULARIZERS)
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 @pytest.mark.parametrize("method", ["compute", "subgradient", "subgradient_norm"])

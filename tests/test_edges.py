@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from operators import largest_of
 
 import l1_any as l1
 from l1_any.testing import kernels, to_numpy
@@ -134,12 +135,6 @@ class TestCastHint:
 
         with pytest.raises(TypeError, match=r"complex32; cast it first, for example to complex64\."):
             l1.value(torch.zeros(2, dtype=torch.complex32))
-
-
-def largest_of(library):
-    """A dtype of the library that is as wide as its sums, and a number near its largest."""
-    wide = "float64" if "float64" in library.dtypes else "float32"
-    return wide, float(np.finfo(wide).max) / 1.8
 
 
 class TestBall:

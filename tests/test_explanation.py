@@ -93,6 +93,17 @@ def test_the_call_does_not_compute(library):
     assert float(l1.value(x)) == 10
 
 
+@pytest.mark.only("numpy", "torch")
+def test_nonnegative_thresholds_have_no_kernel(library):
+    """So nothing is said of one that would be loaded, turned off or missing."""
+    title = {"numpy": "NumPy", "torch": "PyTorch"}[library.name]
+    for size, way in ((10, "the whole array"), (LARGE, "blocks of 262144 elements")):
+        x = library.asarray(np.ones(size), "float32")
+        said = l1.explain(l1.prox, x, 0.5, nonnegative=True)
+        assert said == f"{title} float32, plain: the formula on {way}"
+        assert "kernel" in l1.explain(l1.prox, x, 0.5)
+
+
 def test_errors_are_those_of_the_call(library):
     x = library.asarray(np.ones(10), "float32")
     with pytest.raises(ValueError, match="step"):

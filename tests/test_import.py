@@ -43,6 +43,34 @@ def test_costs_less_than_half_of_numpys_import():
     assert ours < numpys / 2
 
 
+COMPILED = """
+{imports}
+import l1_any as l1
+import torch
+x = torch.tensor([1.0, -2.0, 3.0])
+f = torch.compile(lambda x: {call}, fullgraph=True, backend="eager")
+print(float(f(x)))
+"""
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    ("imports", "call", "expected"),
+    [
+        ("", "l1.value([x, {'a': x}], weights=0.5)", 6),
+        ("import torch", "l1.prox(x, 0.5).sum()", 1.5),
+        ("", "l1.Pipeline(l1.L1Regularizer(), [l1.Term(l1.L1Regularizer())])(None, x)[0]", 12),
+    ],
+)
+def test_first_call_inside_a_compiler(library, imports, call, expected):
+    """Nothing was looked up before, and Dynamo cannot trace how a module is imported by its name."""
+    if library.variant.gpu:
+        pytest.skip("the process that this one starts uses the CPU")
+    code = COMPILED.format(imports=imports, call=call)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(out) == expected
+
+
 def test_public_names():
     import l1_any
 

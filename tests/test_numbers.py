@@ -138,6 +138,53 @@ class TestIntegers:
         assert jax.jit(lambda x, t: l1.prox_elastic_net(x, t, l1_ratio=t))(x, 1).tolist() == [2, 0]
         assert jax.jit(lambda x, t: l1.subdiff_distance(x, x, t))(x, 1).tolist() == [4, 1.5]
 
+    @pytest.mark.only("jax")
+    def test_traced_as_counts(self, library):
+        import jax
+
+        lp = library.asarray([-1.0, -2.0], "float32")
+        schedules = l1.schedules
+
+        def changed(lp, v):
+            return l1.L1Regularizer(("delta", l1.Uniform(v))).compute(None, lp)[0]
+
+        for call in (jax.jit(changed), lambda lp, v: jax.jit(lambda v: changed(lp, v))(v)):
+            assert float(call(lp, 2)) == pytest.approx(3 - 2 * math.log(2), rel=1e-5)
+        assert jax.jit(jax.grad(changed))(lp, 2).tolist() == [-1, -1]
+        for step in (1, library.asarray(1, "int32")):
+            rise = jax.jit(lambda n, step=step: schedules.linear_warmup(0.3, n)(step))
+            fall = jax.jit(lambda n, step=step: schedules.cosine(0.3, n, final=0.1)(step))
+            assert float(rise(3)) == pytest.approx(0.1)
+            assert float(fall(3)) == pytest.approx(schedules.cosine(0.3, 3, final=0.1)(1))
+        with pytest.raises(
+            ValueError, match="`warmup` must be an int >= 0 whose value is known here, got an array"
+        ):
+            jax.jit(lambda n: schedules.cosine(0.3, 9, warmup=n)(1))(3)
+        with pytest.raises(ValueError, match="`steps` must be an int >= 1"):
+            jax.jit(lambda n: schedules.linear_warmup(0.3, n)(1))(3.0)
+
+    @pytest.mark.only("torch")
+    def test_compiled_as_counts(self, library):
+        import torch
+
+        @torch.compile(fullgraph=True, backend="eager")
+        def changed(lp, v):
+            weight = l1.schedules.linear_warmup(0.5, v)(torch.ones((), dtype=torch.int64, device=lp.device))
+            return weight * l1.L1Regularizer(("delta", l1.Uniform(v))).compute(None, lp)[0]
+
+        lp = library.asarray([-1.0, -2.0], "float32")
+        v = library.asarray(2, "int64")
+        assert float(changed(lp, v)) == pytest.approx((3 - 2 * math.log(2)) / 4, rel=1e-6)
+
+    @pytest.mark.only("dask")
+    def test_lazy_as_counts(self, library):
+        lp = library.asarray([-1.0, -2.0], "float32")
+        value, _ = l1.L1Regularizer(("delta", l1.Uniform(library.asarray(2, "int64")))).compute(None, lp)
+        assert float(to_numpy(value)) == pytest.approx(3 - 2 * math.log(2), rel=1e-6)
+        assert float(
+            to_numpy(l1.schedules.linear_warmup(0.3, library.asarray(3, "int64"))(1))
+        ) == pytest.approx(0.1)
+
     def test_as_counts(self, library):
         lp = library.asarray([-1.0], "float32")
         for three in (

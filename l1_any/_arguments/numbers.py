@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from l1_any._arrays.lookup import find
+from l1_any._typing import Array
 
 
 def is_number(value: object) -> bool:
@@ -36,6 +37,10 @@ def scalar(value: Any) -> Any:
 
 def count(value: Any, name: str, *, least: int = 1) -> int:
     """Return a number of steps or tokens as an int; NumPy's integers and 0-d arrays of integers are accepted."""
+    if traced_count(value) is not None:
+        raise ValueError(
+            f"`{name}` must be an int >= {least} whose value is known here, got an array that is traced or lazy."
+        )
     found: int | None = None
     if not isinstance(value, bool):
         try:
@@ -45,6 +50,20 @@ def count(value: Any, name: str, *, least: int = 1) -> int:
     if found is None or found < least:
         raise ValueError(f"`{name}` must be an int >= {least}, got {value!r}.")
     return found
+
+
+def count_or_array(value: Any, name: str) -> int | Array:
+    """Return a number of steps or tokens as an int, or as it is if it is a traced or lazy 0-d array of integers."""
+    traced = traced_count(value)
+    return count(value, name) if traced is None else traced
+
+
+def traced_count(value: Any) -> Array | None:
+    """Return a 0-d array of integers whose value is not known yet, and None for any other object."""
+    ops = find(value)
+    if ops is None or ops.refused or not ops.is_integer or len(value.shape):
+        return None
+    return value if ops.at(ops.around(), value).is_symbolic else None
 
 
 def ratio(value: Any, name: str) -> float:

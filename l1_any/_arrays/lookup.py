@@ -125,6 +125,19 @@ def _table_of(x: Any) -> dict[Any, ArrayOps] | None:
     return ops.table()
 
 
+def _imported(name: str) -> Any:
+    """Import a module of a row.
+
+    The first call may be inside `torch.compile(fullgraph=True)`: Dynamo executes import statements, but refuses
+    `importlib.import_module`.
+    """
+    if name == "l1_any._arrays.torch":
+        from . import torch as module
+
+        return module
+    return importlib.import_module(name)
+
+
 def _class_of(x: Any) -> type[ArrayOps] | None:
     for row in LIBRARIES:
         module = sys.modules.get(row.module)
@@ -136,7 +149,7 @@ def _class_of(x: Any) -> type[ArrayOps] | None:
             is_own = type(x).__module__.partition(".")[0] == row.module and hasattr(x, "__array_namespace__")
         if is_own:
             where, _, name = row.ops.partition(":")
-            found: type[ArrayOps] = getattr(importlib.import_module(where), name)
+            found: type[ArrayOps] = getattr(_imported(where), name)
             return found
     # `hasattr` keeps lists from the cached look-up of array-api-compat: torch.compile warns of such caches.
     return ArrayOps if hasattr(x, "shape") and compat.is_array_api_obj(x) else None

@@ -60,9 +60,8 @@ class TorchOps(ArrayOps):
 
     @classmethod
     def table(cls) -> dict[Any, Self]:
-        """Return the operations for all dtypes: under torch.compile they must exist already."""
-        dtypes = {d for d in vars(torch).values() if isinstance(d, torch.dtype)}
-        return {dtype: cls._of_dtype(dtype) for dtype in dtypes}
+        """Return the operations for all dtypes: under torch.compile they must exist already, made by the import."""
+        return _BY_DTYPE  # type: ignore[return-value]
 
     @classmethod
     def _of_dtype(cls, dtype: DType) -> Self:
@@ -298,6 +297,9 @@ class TorchOps(ArrayOps):
 
     def _is_traced(self, x: Array) -> bool:
         return self.at(self.around(), x).state is State.TRACED
+
+
+_BY_DTYPE = {d: TorchOps._of_dtype(d) for d in vars(torch).values() if isinstance(d, torch.dtype)}  # noqa: SLF001
 
 
 def _is_distributed(x: Array) -> bool:

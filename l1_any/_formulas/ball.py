@@ -7,6 +7,7 @@ magnitudes of the projection are w·max(τ - q, 0), and τ is the minimum of (ra
 elements.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from l1_any._arrays.standard import ArrayOps
@@ -58,6 +59,30 @@ def project(
     x: Array, weights: Array | None, radius: Threshold, *, axis: int, nonnegative: bool, ops: ArrayOps
 ) -> Array:
     """Find the point of {Σ w·|p| <= radius along the axis} nearest to x."""
+    if ops.is_complex and ops.result_name == ops.accumulator_name:
+
+        def projected(x: Array, radius: Array) -> Array:
+            return _project(x, weights, radius, axis=axis, nonnegative=nonnegative, ops=ops)
+
+        return _in_range(projected, x, radius, axis=axis, ops=ops)
+    return _project(x, weights, radius, axis=axis, nonnegative=nonnegative, ops=ops)
+
+
+def _in_range(
+    function: Callable[[Array, Array], Array], x: Array, radius: Threshold, *, axis: int, ops: ArrayOps
+) -> Array:
+    """Return ``function(x, radius)``, which has the scale of both, from smaller numbers if a modulus may overflow."""
+    xp, fourth = ops.xp, penalty.quarter(x, axis, ops=ops)
+    one = xp.ones_like(fourth)
+    small = fourth < one
+    radius = fourth * (radius if isinstance(radius, float) else ops.accumulated(radius))
+    p = function(xp.where(small & xp.isfinite(x), x * fourth, x), radius)
+    return xp.where(small & xp.isfinite(p), p / fourth, p)
+
+
+def _project(
+    x: Array, weights: Array | None, radius: Threshold, *, axis: int, nonnegative: bool, ops: ArrayOps
+) -> Array:
     xp = ops.xp
     kept = xp.where(x <= 0, ops.zero(x), x) if nonnegative else x
     # A result that was rounded, and a radius that is a rounded sum, may be outside by a rounding.
@@ -76,6 +101,12 @@ def project(
 
 def residual(x: Array, radius: Threshold, *, axis: int, ops: ArrayOps) -> Array:
     """Return x minus its projection: magnitudes above the level become the level, and +0.0 inside the ball."""
+    if ops.is_complex and ops.result_name == ops.accumulator_name:
+        return _in_range(lambda x, r: _residual(x, r, axis=axis, ops=ops), x, radius, axis=axis, ops=ops)
+    return _residual(x, radius, axis=axis, ops=ops)
+
+
+def _residual(x: Array, radius: Threshold, *, axis: int, ops: ArrayOps) -> Array:
     xp = ops.xp
     found = _level(x, None, radius, axis=axis, tolerance=0.0, ops=ops)
     wide, magnitude, level = found.wide, found.magnitude, found.level

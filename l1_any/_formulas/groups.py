@@ -10,14 +10,32 @@ from l1_any._typing import Array
 from . import penalty, sums
 from .proximal import Threshold, rounded, share_left
 
+_HIGH = {"float32": (2.0**86, 2.0**-42), "float64": (2.0**960, 2.0**-64)}
+"""Norms of groups of smaller numbers are finite, and so are those of others times the power of two."""
 
-def norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
-    """‖x‖₂ of each group, in the accumulator's precision, with the axes kept; its derivative at 0 is 0."""
+
+def norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps, weights: Threshold | None = None) -> Array:
+    """w·‖x‖₂ of each group, in the accumulator's precision, with the axes kept; its derivative at 0 is 0."""
     if extent(x, axes) == 0:
         shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
         return ops.full(shape, 0, ops.accumulator, x)
-    _, scale, length = _normed(x, axes=axes, ops=ops)
-    return ops.where(scale == 0, ops.zero(scale), scale * length)
+    found, scale = _scaled_norms(x, axes=axes, ops=ops)
+    if weights is not None:
+        found = found * (weights if isinstance(weights, float) else ops.accumulated(weights))
+    return found if scale is None else found / scale
+
+
+def _scaled_norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Array, Array | None]:
+    """Return norms times a power of two, so that they do not overflow, and that power; None if none may overflow."""
+    _, largest, length = _normed(x, axes=axes, ops=ops)
+    scale = None
+    null = largest == 0
+    if ops.result_name == ops.accumulator_name:
+        xp, one = ops.xp, ops.xp.ones_like(largest)
+        limit, small = _HIGH[ops.accumulator_name]
+        scale = xp.where((largest > limit) & ~xp.isinf(largest), small * one, one)
+        largest = largest * scale
+    return ops.where(null, ops.zero(largest), largest * length), scale
 
 
 def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
@@ -36,7 +54,12 @@ def _normed(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Array, A
     """
     xp = ops.xp
     x = ops.wide(x)
-    largest = ops.largest(xp.abs(ops.detach(x)), axes, keepdims=True)
+    fixed = ops.detach(x)
+    # The modulus of a complex number may overflow; the larger of its parts serves as well.
+    sizes = [xp.abs(xp.real(fixed)), xp.abs(xp.imag(fixed))] if ops.is_complex else [xp.abs(fixed)]
+    size = sizes[0] if len(sizes) == 1 else xp.where(sizes[0] > sizes[1], sizes[0], sizes[1])
+    size = size if len(sizes) == 1 else xp.where(xp.isnan(sizes[0]), sizes[0], size)
+    largest = ops.largest(size, axes, keepdims=True)
     one = xp.ones_like(largest)
     null, infinite = largest == 0, xp.isinf(largest)
     # XLA multiplies by the reciprocal. The bound keeps the reciprocal from being subnormal.
@@ -53,9 +76,12 @@ def _normed(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Array, A
 
 def prox(x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     """x·max(1 - step/‖x‖₂, 0) for each group. Groups with a norm <= step are +0.0."""
-    norm = norms(x, axes=axes, ops=ops)
     xp = ops.xp
+    if extent(x, axes) == 0:
+        return x
+    norm, scale = _scaled_norms(x, axes=axes, ops=ops)
     t = step if isinstance(step, float) else ops.accumulated(step)
+    t = t if scale is None else t * scale
     inside, infinite = norm <= t, xp.isinf(norm)
     one = xp.ones_like(norm)
     safe = xp.where(inside | infinite, one, norm)

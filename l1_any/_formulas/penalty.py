@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -114,6 +115,21 @@ def sign(x: Array, *, ops: ArrayOps) -> Array:
     length = xp.where(null, one, xp.sqrt(re * re + im * im))
     # A part that underflowed may be -0.0.
     return xp.astype(re / length + zero, x.dtype) + xp.astype(im / length + zero, x.dtype) * 1j
+
+
+def quarter(x: Array, axis: int | None = None, *, ops: ArrayOps) -> Array:
+    """Return 1/4 where a part of finite complex numbers is so large that their modulus may overflow, else 1.
+
+    With an axis, one such number counts for all numbers along it.
+    """
+    xp = ops.xp
+    parts = [xp.abs(part(ops.detach(x))) for part in (xp.real, xp.imag)]
+    most = _LARGE_PART[ops.dtype_name]
+    large = functools.reduce(operator.or_, [(part > most) & xp.isfinite(part) for part in parts])
+    if axis is not None:
+        large = xp.any(large, axis=axis, keepdims=True)
+    one, fourth = (ops.full((), number, parts[0].dtype, x) for number in (1, 0.25))
+    return xp.where(large, fourth, one)
 
 
 def differentiable_abs(x: Array, *, ops: ArrayOps) -> Array:
@@ -238,4 +254,5 @@ class Magnitude(_WithoutNumbers):
 
 
 MAGNITUDE = Magnitude()
+_LARGE_PART = {"complex64": 2.0**126, "complex128": 2.0**1022}
 _NEVER_TOO_SMALL = 2.0**-14  # the smallest normal number of float16

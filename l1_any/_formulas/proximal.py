@@ -6,6 +6,8 @@ from l1_any._arrays.shapes import is_known
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
+from . import penalty
+
 Threshold = Array | float
 
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
@@ -72,11 +74,15 @@ def nonnegative_part(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
 def shrink_modulus(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     """x·max(1 - t/|x|, 0) of complex x, which keeps the phase."""
     xp = ops.xp
-    inside = xp.abs(x) <= t
     finite = xp.isfinite(x)
     one = ops.full((), 1, x.dtype, x)
-    safe = xp.where(inside | ~finite, one, x)
-    p = xp.where(finite, safe * share_left(xp.abs(safe), t, ops=ops), x)
+    safe = xp.where(finite, x, one)
+    quarter = penalty.quarter(safe, ops=ops)
+    t = quarter * t
+    size = xp.abs(safe * quarter)
+    inside = (size <= t) & finite
+    safe, size = xp.where(inside, one, safe), xp.where(inside, xp.ones_like(size), size)
+    p = xp.where(finite, safe * share_left(size, t, ops=ops), x)
     p = xp.where(inside, ops.zero(x), p)
     # The magnitude of a number with an infinite part and a NaN is infinite, but such a number is NaN.
     # It is a product, because torch.export cannot write such a number into a program.

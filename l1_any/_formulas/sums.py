@@ -17,6 +17,8 @@ _FIRST_PARTS = 12
 _PARTS = 32  # of the later steps
 _FAN_IN = 8  # neighbours that a step adds along an axis whose length is a symbol
 _STEPS = 3  # along such an axis: 512 terms become one, and the library adds these
+# Sums of smaller numbers are finite, and so are those of others times the power of two, for as many as fit in memory.
+_HIGH = {"float32": (2.0**86, 2.0**-42), "float64": (2.0**960, 2.0**-64)}
 _FEW = 256  # The library's own sum of at most 256 contiguous terms is within 2 ulp.
 
 
@@ -51,6 +53,20 @@ def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps)
     if way == "tree" and _are_numbers(terms.shape):
         return _by_tree(_themselves, (terms,), axes=axes, keepdims=keepdims, ops=ops)
     return _added(terms, way, axes=axes, keepdims=keepdims, ops=ops)
+
+
+def scale_of(x: Array, where: Array | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    """Return the power of two that keeps a sum of magnitudes finite, with the axes kept: 1 without large numbers."""
+    xp = ops.xp
+    a = ops.accumulated(ops.abs(ops.detach(ops.selected(x, where))))
+    if 0 in a.shape:
+        kept = tuple([1 if axis in axes else n for axis, n in enumerate(a.shape)])
+        return ops.full(kept, 1, ops.accumulator, a)
+    largest = xp.max(
+        a, axis=axes, keepdims=True
+    )  # XLA's may ignore NaN, which makes the sum NaN in any scale
+    high, scale = _HIGH[ops.accumulator_name]
+    return ops.where(largest > high, xp.full_like(largest, scale), xp.ones_like(largest))
 
 
 def _are_numbers(lengths: tuple[Any, ...]) -> bool:

@@ -10,6 +10,7 @@ from .numba_numbers import OPTIONS, add, jit
 
 # Between them a sum of squares has lost nothing to the ends of float64's range.
 _LEAST, _MOST = 1e-280, 1e280
+_TINY = 2.0**-64
 
 
 @numba.njit(fastmath={"reassoc", "nsz"}, **OPTIONS)
@@ -58,6 +59,15 @@ def norms_of_rows(x, start, stop, columns, run, out):
 
 
 @numba.njit(**OPTIONS)
+def _small_norm(x, run):
+    """Return 2^-64·‖x‖₂ of finite numbers whose norm overflows, and infinity for others."""
+    largest = 0.0
+    for i in range(x.size):
+        largest = max(largest, abs(np.float64(x[i])))
+    return largest if np.isinf(largest) else largest * _TINY * np.sqrt(_squares(x, largest, run))
+
+
+@numba.njit(**OPTIONS)
 def _scale(x, factor, out):
     for i in range(x.size):
         out[i] = np.float64(x[i]) * factor + 0.0
@@ -68,13 +78,15 @@ def shrink_rows(x, step, start, stop, columns, run, out):
     """Write x·max(1 - step/‖x‖₂, 0) for some rows. The share that is left is computed as in the formula."""
     for row in range(start, stop):
         first, last = row * columns, (row + 1) * columns
-        length = _norm(x[first:last], run)
-        if length <= step:
+        length, t = _norm(x[first:last], run), step
+        if np.isinf(length):
+            length, t = _small_norm(x[first:last], run), step * _TINY
+        if length <= t:
             out[first:last] = 0
             continue
         share = 1.0
         if not np.isinf(length):
-            small = step <= length / 2
-            share = (step if small else length - step) / length
+            small = t <= length / 2
+            share = (t if small else length - t) / length
             share = 1 - share if small else share
         _scale(x[first:last], share, out[first:last])

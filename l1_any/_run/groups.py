@@ -4,6 +4,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
@@ -38,7 +39,7 @@ def group_value(
         del penalty
         return _group_value(leaves, weights, axes, is_mean=is_mean)
 
-    if is_mean and mean.may_overflow(leaves):
+    if (is_mean or any(w is not None for w in weights)) and mean.may_overflow(leaves):
         return mean.in_range(found, leaves, MAGNITUDE)
     return found(leaves, penalty=MAGNITUDE)
 
@@ -115,11 +116,13 @@ def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], 
     every = tuple(range(x.ndim))
     if _by_formula(x, axes, ops):
         return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)
-    number = isinstance(weights, float)
-    formula = functools.partial(_weighted_norms, groups=axes)
-    arrays = chunks.merged(x, axes), None if number else weights
-    total = chunks.reduce(formula, arrays, every, keepdims=False, ops=ops)
-    return total * weights if number else total
+    number = weights if isinstance(weights, float) else None
+
+    def on_chunk(x: Array, weights: Array | None, **options: Any) -> Array:
+        return _weighted_norms(x, weights if number is None else number, groups=axes, **options)
+
+    arrays = chunks.merged(x, axes), weights if number is None else None
+    return chunks.reduce(on_chunk, arrays, every, keepdims=False, ops=ops)
 
 
 def _by_formula(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> bool:
@@ -145,7 +148,7 @@ def _weighted_norms(
         norms = None if fused is None else fused(x, axes=groups, ops=ops)
     if norms is None:
         with ops.quiet():  # NumPy would warn of complex quotients of NaN
-            norms = formulas.norms(x, axes=groups, ops=ops)
-    if weights is not None:
+            norms = formulas.norms(x, axes=groups, ops=ops, weights=weights)
+    elif weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
     return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)

@@ -62,12 +62,17 @@ def in_range(
     return ops.as_array(ops.where(infinite & ops.xp.isfinite(ops.detach(again)), again, found))
 
 
+def may_be_seen(ops: ArrayOps) -> bool:
+    """Whether the arrays are in the memory of a CPU, where a look at a value makes no one wait."""
+    return ops.place == "cpu" and (ops.is_plain or ops.is_recorded)
+
+
 def may_overflow(leaves: Sequence[Leaf]) -> bool:
     """Whether a sum may overflow that is in the memory of a CPU, where a look at it makes no one wait."""
     is_wide = False
     for leaf in leaves:
         ops = leaf.ops
-        if ops.place != "cpu" or not (ops.is_plain or ops.is_recorded):
+        if not may_be_seen(ops):
             return False
         is_wide = is_wide or ops.result_name == ops.accumulator_name
     return is_wide

@@ -16,7 +16,7 @@ from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array, Axes, Leaf
 
-from . import autograd, many, mean, plan, signs
+from . import autograd, many, mean, plan, signs, weighted
 from .leaves import beside, constant, on_leaf, summed, widest
 
 
@@ -43,7 +43,7 @@ def value(
 
     ``watched`` says to compute a result again whose sum overflowed, where that can be seen.
     """
-    if watched and (is_mean or leaves[0].factor is not None or len(leaves) > 1):
+    if watched and (is_mean or weighted.may_shrink(leaves)):
         ops = leaves[0].ops
         if (ops.result_name == ops.accumulator_name or len(leaves) > 1) and mean.may_overflow(leaves):
             found = functools.partial(value, axes=axes, keepdims=keepdims, is_mean=is_mean, watched=False)
@@ -140,8 +140,7 @@ def value_and_subgradient(
 def _again(found: Array, leaves: Sequence[Leaf], *, is_mean: bool, **options: Any) -> Array:
     """Return a sum or mean that was found, or compute it in another way if it is infinite."""
     ops = leaves[0].ops
-    shrinks = is_mean or leaves[0].factor is not None or len(leaves) > 1
-    if not shrinks or not ops.to_host(ops.xp.isinf(ops.detach(found))).any():
+    if not (is_mean or weighted.may_shrink(leaves)) or not ops.to_host(ops.xp.isinf(ops.detach(found))).any():
         return found
     return value(leaves, is_mean=is_mean, **{"axes": None, "keepdims": False, **options})
 
@@ -177,6 +176,9 @@ def _total(
 ) -> Array:
     """Σ m·w·h(x), in the accumulator's dtype."""
     reduced = tuple(range(x.ndim)) if axes is None else axes
+    if factor is not None and reduced and weighted.may_overflow(ops):
+        leaf = Leaf(x, ops, where, None, factor)
+        return weighted.total(leaf, penalty, _total, value, axes=reduced, keepdims=keepdims)
     large = ops.is_recorded and (math.prod(x.shape) >= autograd.FUNCTION_OF_KERNELS or ops.is_complex)
     if large and autograd.is_one_function(x, ops, weights, penalty):
         (total,) = autograd.tied(
@@ -218,7 +220,7 @@ def _totals(
     options: dict[str, Any] = {"axes": tuple(range(x.ndim)), "keepdims": False, "ops": ops}
     if ops.is_recorded and autograd.is_one_function(x, ops, weights, penalty):
         out = autograd.tied(summands, penalty, x, where, weights, **options)
-    elif ops.is_plain:
+    elif ops.is_plain and (factor is None or not weighted.may_overflow(ops)):
         out = plan.reduce(functools.partial(sums.totals_of, summands), x, where, weights, **options)
     else:
         leaf = constant(Leaf(x, ops, where, weights, factor))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from l1_any._arguments import keywords
 from l1_any._arguments.numbers import number
 from l1_any._typing import Array, Axis
 from l1_any.groups import prox_group
@@ -24,6 +25,7 @@ class ProximalL1State(NamedTuple):
     count: Array
 
 
+@keywords.checked
 def proximal_l1(
     learning_rate: float | Array | Schedule,
     strength: float | Array | Schedule,

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from l1_any._arguments import keywords
 from l1_any._arguments.numbers import number
 from l1_any._typing import Axis
 
@@ -23,6 +24,7 @@ _STATE_DICT_HOOKS = (
 )
 
 
+@keywords.checked_class
 class ProximalL1(Optimizer):  # type: ignore[misc]
     r"""Soft-threshold the parameters after each step of another optimizer, so that L1 gives exact zeros.
 

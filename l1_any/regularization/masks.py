@@ -42,7 +42,8 @@ def named(where: Any) -> FieldMask | None:
 def refuse_negative(field: Any, name: str, key: str) -> None:
     """Raise an error for a mask of integers with negative entries, such as labels with padding.
 
-    Only values in the host's memory are looked at, so that nothing waits for a device.
+    Only values in the host's memory are looked at, so that nothing waits for a device. JAX's arrays are not, on a CPU
+    either: they may still be being computed.
     """
     values = _in_host_memory(field)
     if values is None or values.dtype.kind != "i" or not values.size:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from l1_any._arguments import keywords
 from l1_any._arguments.pytrees import unflatten
 from l1_any._typing import Array, ArrayTree, Tree
 
@@ -19,6 +20,7 @@ _LOGGER = logging.getLogger("l1_any")
 Weighted = tuple[Term, Array | float]
 
 
+@keywords.checked_class
 class Pipeline:
     r"""Base loss plus weighted terms.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from l1_any._arguments import keywords
 from l1_any._arguments.leaves import scalar_of_each
 from l1_any._arguments.numbers import is_number, number, scalar
 from l1_any._arrays.lookup import is_array
@@ -46,6 +47,7 @@ class Regularizer(Protocol):
         """
 
 
+@keywords.checked_class
 @dataclass(frozen=True, eq=False)
 class L1Regularizer(TargetRegularizer):
     r"""L1 penalty on a target made of log-probabilities and data.
@@ -69,7 +71,9 @@ class L1Regularizer(TargetRegularizer):
         A mean divides by the number of selected elements of the whole batch; it is not a mean of means.
     where : str, tuple, array or pytree of bool, optional
         Mask of the elements that count. A string names a field whose non-zero entries count. A pair
-        ``("labels", -100)`` names a field and the value in it that does not count.
+        ``("labels", -100)`` names a field and the value in it that does not count. Negative integers in a field
+        that is named alone are an error, but only in lists and in the memory of a CPU: arrays of JAX and Dask, arrays
+        on a GPU and traced arrays are not looked at, because the host would wait for their values.
     weights : str, float, array or pytree, optional
         Multipliers >= 0. A string names a field.
     name : str, optional
@@ -108,6 +112,7 @@ class L1Regularizer(TargetRegularizer):
         return MAGNITUDE
 
 
+@keywords.checked_class
 @dataclass(frozen=True, eq=False)
 class SoftL1Regularizer(TargetRegularizer):
     r"""L1 penalty without the kink: quadratic near 0.

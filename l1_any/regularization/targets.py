@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from l1_any._arguments import keywords
 from l1_any._arguments.arrays import broadcastable, floating, same_place
-from l1_any._arguments.numbers import count, is_number
+from l1_any._arguments.leaves import met_by
+from l1_any._arguments.numbers import count_or_array, is_number
 from l1_any._arguments.pytrees import LEAF, match
-from l1_any._arrays.lookup import find, same_state
+from l1_any._arrays.lookup import find, known, same_state
 from l1_any._formulas import norms as formulas
 from l1_any._typing import Array, ArrayTree, Leaf
 
@@ -77,6 +79,7 @@ class Probs(_OfLogprobs):
         return super().pull_back(products, leaves, batch)
 
 
+@keywords.checked_class
 @dataclass(frozen=True)
 class Field:
     """A field of every example. It is data, so its derivative with respect to lp is 0.
@@ -105,14 +108,15 @@ class Field:
         return [batch.ops.detach(batch.xp.zeros_like(lp)) for lp in batch.arrays]
 
 
+@keywords.checked_class
 @dataclass(frozen=True)
 class Uniform:
     """The uniform distribution over a vocabulary, as a reference: -log V everywhere.
 
     Parameters
     ----------
-    vocabulary_size : int
-        The number of tokens V, >= 1.
+    vocabulary_size : int or 0-d array
+        The number of tokens V, >= 1. An array has an integer dtype; the value of a traced or lazy one is not checked.
 
     Raises
     ------
@@ -128,17 +132,22 @@ class Uniform:
     array(0.5)
     """
 
-    vocabulary_size: int
+    vocabulary_size: int | Array
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vocabulary_size", count(self.vocabulary_size, "vocabulary_size"))
+        object.__setattr__(self, "vocabulary_size", count_or_array(self.vocabulary_size, "vocabulary_size"))
 
     @property
-    def logprob(self) -> float:
+    def logprob(self) -> float | Array:
         """The log-probability of each token."""
-        return -math.log(self.vocabulary_size)
+        size = self.vocabulary_size
+        if isinstance(size, int):
+            return -math.log(size)
+        ops = known(size)
+        return -ops.xp.log(ops.cast(size, ops.at(ops.around(), size).accumulator))
 
 
+@keywords.checked_class
 @dataclass(frozen=True, eq=False)
 class Delta(_OfLogprobs):
     """The change of the log-probabilities, x = lp - reference: how far the model has moved.
@@ -158,7 +167,11 @@ class Delta(_OfLogprobs):
         """Return the differences."""
         if isinstance(self.reference, Uniform):
             shift = self.reference.logprob
-            return [_with(leaf, _selected(leaf) - shift) for leaf in leaves]
+            if isinstance(shift, float):
+                return [_with(leaf, _selected(leaf) - shift) for leaf in leaves]
+            same_place(shift, known(shift), batch.arrays[0], batch.ops, name="vocabulary_size", of="logprobs")
+            leaves = [met_by(leaf, shift, names=("vocabulary_size",)) for leaf in leaves]
+            return [_with(leaf, _selected(leaf) - leaf.ops.result(shift)) for leaf in leaves]
         out = []
         for leaf, reference in zip(leaves, self._references(batch), strict=True):
             x = _selected(leaf)

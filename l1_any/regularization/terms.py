@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from l1_any._arguments import keywords
 from l1_any._arguments.arrays import same_place
 from l1_any._arguments.numbers import number
 from l1_any._arrays.lookup import find, is_array
@@ -18,6 +19,7 @@ from .batch import Batch
 _RESERVED = {"value", "weight", "contribution", "grad_norm", "grad_norm_weighted", "cosine"}
 
 
+@keywords.checked_class
 @dataclass(frozen=True, eq=False)
 class Term:
     """A weighted term of a pipeline's loss.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from l1_any._arguments import keywords
 from l1_any._typing import Array
 from l1_any.regularization.batch import Batch
 from l1_any.regularization.calls import WITHOUT_BASE, WITHOUT_TERM, Call
@@ -109,6 +110,7 @@ class BatchLoss:
         return self._step() if callable(self._step) else self._step
 
 
+@keywords.checked
 def batch_loss(
     pipeline: Pipeline, *, step: int | Callable[[], int] | None = None, check_finite: bool = True
 ) -> BatchLoss:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from l1_any._arguments import keywords
 from l1_any._typing import Array
 from l1_any.regularization.report import BASE
 from l1_any.regularization.target_regularizer import TargetRegularizer
@@ -11,6 +12,7 @@ from l1_any.regularization.terms import Term
 from . import symbols
 
 
+@keywords.checked
 def per_datum_loss(
     base: TargetRegularizer | Callable[..., Any],
     penalties: Iterable[Term | tuple[TargetRegularizer, float | str]],
