@@ -245,7 +245,7 @@ def soak(session: nox.Session) -> None:
 @nox.session(default=False)
 def mutation(session: nox.Session) -> None:
     """Change the formulas, checks and the pipeline in one place at a time; fail if the tests find fewer than 95 %."""
-    install(session, "-e.[all-cpu]", *group("test"))
+    install(session, "-e.[all-cpu]", *group("test"), *group("mutation"))
     session.run("python", ".ci/mutate.py", *session.posargs)
 
 
