@@ -4,6 +4,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
@@ -14,7 +15,7 @@ from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, Leaf
 
-from . import chunks, mean, plan
+from . import chunks, mean, plan, shards
 from .proximal import along, with_step
 
 Groups = Sequence[tuple[int, ...]]
@@ -113,6 +114,13 @@ def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
 
 def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     every = tuple(range(x.ndim))
+    if ops.has_shards:
+        numbers = weights if isinstance(weights, float) else None
+
+        def on_shard(x: Array, weights: Array | None, **options: Any) -> Array:
+            return _weighted_norms(x, weights if numbers is None else numbers, groups=axes, **options)
+
+        return shards.on_groups(on_shard, x, None if numbers is not None else weights, axes, ops=ops)
     if _by_formula(x, axes, ops):
         return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)
     number = isinstance(weights, float)
@@ -140,7 +148,7 @@ def _weighted_norms(
 ) -> Array:
     """Σ w·‖x‖₂, in the accumulator's dtype."""
     norms = None
-    if ops.is_plain:
+    if ops.is_plain and not ops.is_part:
         fused = plan.kernel("group_norms", ops, math.prod(x.shape))
         norms = None if fused is None else fused(x, axes=groups, ops=ops)
     if norms is None:
@@ -148,4 +156,4 @@ def _weighted_norms(
             norms = formulas.norms(x, axes=groups, ops=ops)
     if weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
-    return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)
+    return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops.alone if ops.is_part else ops)

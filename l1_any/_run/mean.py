@@ -67,7 +67,7 @@ def may_overflow(leaves: Sequence[Leaf]) -> bool:
     is_wide = False
     for leaf in leaves:
         ops = leaf.ops
-        if ops.place != "cpu" or not (ops.is_plain or ops.is_recorded):
+        if ops.place != "cpu" or not (ops.is_plain or ops.is_recorded or ops.has_shards):
             return False
         is_wide = is_wide or ops.result_name == ops.accumulator_name
     return is_wide
