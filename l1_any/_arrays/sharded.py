@@ -1,5 +1,6 @@
 """Questions about arrays whose parts are in several processes, with the answers for a library without such arrays."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from l1_any._typing import Array
@@ -57,7 +58,14 @@ class Sharded:
         keepdims: bool,
         counted: tuple[int, ...] = (),
     ) -> Array:
-        """Add up the sums of the shards of x along some axes. Along axes in ``counted`` they are those of the whole."""
+        """Add up the sums of the shards of x along some axes. Along axes in ``counted`` they are those of the whole.
+
+        A 0-d result may be left to `settled` or `added`, so that those of many arrays travel together.
+        """
+        raise NotImplementedError
+
+    def added(self, totals: Sequence[Array]) -> Array:
+        """Add up 0-d results of `from_sums`."""
         raise NotImplementedError
 
     def from_largest(self, largest: Array, x: Array) -> Array:

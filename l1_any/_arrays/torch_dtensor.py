@@ -5,7 +5,9 @@ that they have kernels, blocks and autograd. Sums travel in the accumulator's dt
 """
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -47,6 +49,10 @@ class DTensorOps(TorchOps):
         if not any(p.is_partial() for p in x.placements):
             return x
         return x.redistribute(placements=[Replicate() if p.is_partial() else p for p in x.placements])
+
+    def finished(self, total: Array) -> Array:
+        """Round a total to the dtype of results, when it is one."""
+        return super().finished(self.settled(total))
 
     def gathered(self, x: Array) -> Array:
         """Return the whole tensor."""
@@ -126,7 +132,16 @@ class DTensorOps(TorchOps):
         shape = tuple(
             [1 if axis in axes else n for axis, n in enumerate(x.shape) if keepdims or axis not in axes]
         )
-        return self.settled(_whole(sums, x.device_mesh, placements, shape))
+        whole = _whole(sums, x.device_mesh, placements, shape)
+        return self.settled(whole) if shape else whole
+
+    def added(self, totals: Sequence[Array]) -> Array:
+        """Add up 0-d results of `from_sums`: those with equal placements before they travel."""
+        alike: dict[Any, Array] = {}
+        for total in totals:
+            key = total.placements
+            alike[key] = alike[key] + total if key in alike else total
+        return functools.reduce(operator.add, [self.settled(total) for total in alike.values()])
 
     def from_largest(self, largest: Array, x: Array) -> Array:
         """Return the largest of the 0-d results of all shards of x, or NaN if one is NaN."""

@@ -13,7 +13,7 @@ from .proximal import Threshold, rounded, share_left
 
 def norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     """‖x‖₂ of each group, in the accumulator's precision, with the axes kept; its derivative at 0 is 0."""
-    if extent(x, axes) == 0:
+    if extent(x, axes) == 0 and not ops.is_part:
         shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
         return ops.full(shape, 0, ops.accumulator, x)
     _, scale, length = _normed(x, axes=axes, ops=ops)
@@ -22,7 +22,7 @@ def norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
 
 def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     """scale·x/‖x‖₂ of each group, 0 for a group of zeros; in the dtype of x."""
-    if extent(x, axes) == 0:
+    if extent(x, axes) == 0 and not ops.is_part:
         return x
     part, _, length = _normed(x, axes=axes, ops=ops)
     scale = scale if isinstance(scale, float) else ops.accumulated(scale)

@@ -16,6 +16,7 @@ from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, Leaf
 
 from . import chunks, mean, plan, shards
+from .leaves import summed
 from .proximal import along, with_step
 
 Groups = Sequence[tuple[int, ...]]
@@ -52,7 +53,7 @@ def _group_value(
         for leaf, w, a in zip(leaves, weights, axes, strict=True)
     ]
     ops = leaves[0].ops
-    total = functools.reduce(operator.add, totals)
+    total = summed(totals, leaves)
     if is_mean:
         total = mean.divided(total, _count(leaves, axes), None, ops=ops)
     dtype = functools.reduce(ops.xp.result_type, [leaf.ops.result_dtype for leaf in leaves])
@@ -92,7 +93,7 @@ def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops
 def _on_groups(
     formula: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
 ) -> Array:
-    if not _by_formula(x, axes, ops):
+    if ops.has_shards or not _by_formula(x, axes, ops):
         return along(formula, x, step=step, axes=axes, ops=ops)
     formula, steps = with_step(formula, step)
     return plan.elementwise(formula, x, *steps, whole=axes, ops=ops)
@@ -115,6 +116,8 @@ def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
 def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     every = tuple(range(x.ndim))
     if ops.has_shards:
+        if extent(x, axes) == 0:
+            return ops.full((), 0, ops.accumulator, x)
         numbers = weights if isinstance(weights, float) else None
 
         def on_shard(x: Array, weights: Array | None, **options: Any) -> Array:

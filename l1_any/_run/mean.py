@@ -75,6 +75,8 @@ def may_overflow(leaves: Sequence[Leaf]) -> bool:
 
 def divided(total: Array | float, n: Array | float, axes: Axes, *, ops: ArrayOps) -> Array:
     """Return the mean, or NaN for n = 0. If a mask selects nothing, the gradient is 0."""
+    if ops.has_shards:
+        total = ops.settled(total)
     if isinstance(n, float):
         return total / n if n else total * float("nan")  # NumPy would warn of 0/0
     total = ops.full((), total, ops.accumulator, n) if isinstance(total, float) else total  # of a kernel

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from l1_any._arrays import decision
 from l1_any._arrays.lookup import known
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array, Leaf
@@ -99,6 +100,8 @@ def _shards(
     arrays: Arrays, ops: ArrayOps, alike: tuple[int, ...] = ()
 ) -> tuple[list[Array | None], ArrayOps]:
     """Return the shards of this process, and the operations for them."""
+    if decision.asked:
+        decision.inside("on each shard")
     shards = ops.shards(*arrays, alike=alike)
     kind = known(shards[0])
     return shards, kind.at(kind.around(), *shards)
