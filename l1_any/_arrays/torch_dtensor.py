@@ -46,9 +46,10 @@ class DTensorOps(TorchOps):
 
     def settled(self, x: Array) -> Array:
         """Return x without partial sums: the penalty of a sum is not the sum of penalties."""
-        if not any(p.is_partial() for p in x.placements):
-            return x
-        return x.redistribute(placements=[Replicate() if p.is_partial() else p for p in x.placements])
+        for i, p in enumerate(x.placements):
+            if p.is_partial():  # torch warns of sums over several axes of the mesh in one call
+                x = self.uncut(x, (i,))
+        return x
 
     def finished(self, total: Array) -> Array:
         """Round a total to the dtype of results, when it is one."""
@@ -250,9 +251,11 @@ class _Added(torch.autograd.Function):  # type: ignore[misc]
 
 def _added(here: Array, mesh: Any, cuts: Sequence[int], operation: str = "sum") -> Array:
     """Reduce the tensors of all processes along some axes of a mesh."""
-    placements = [Partial(operation) if i in cuts else Replicate() for i in range(mesh.ndim)]
-    spread = DTensor.from_local(here.detach(), mesh, placements)
-    return _value(spread.redistribute(placements=[Replicate()] * mesh.ndim).to_local())
+    here, alike = here.detach(), [Replicate()] * mesh.ndim
+    for cut in cuts:
+        placements = [Partial(operation) if i == cut else Replicate() for i in range(mesh.ndim)]
+        here = _value(DTensor.from_local(here, mesh, placements).redistribute(placements=alike).to_local())
+    return here
 
 
 def _largest(here: Array, mesh: Any, cuts: Sequence[int]) -> Array:

@@ -29,7 +29,9 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
         if why:
             raise TypeError(why)
         if ops.has_shards:
-            return ops.placed(value, like)
+            value = ops.placed(value, like)
+            # Differences with log-probabilities then stay where these are.
+            return ops.replaced(value, like) if value.shape == like.shape else value
         here, there = ops.devices(like), own.devices(value)
         if here is None or there is None or here == there:
             return own.as_array(value)
