@@ -110,7 +110,7 @@ class DTensorOps(TorchOps):
 
     def from_shard(self, shard: Array, x: Array) -> Array:
         """Return the tensor that has this process's shard and is placed like x."""
-        return _whole(shard, x.device_mesh, self.settled(x).placements, tuple(x.shape))
+        return _whole(shard, x.device_mesh, _settled(x), tuple(x.shape))
 
     def from_sums(
         self,
@@ -168,7 +168,7 @@ class DTensorOps(TorchOps):
 
     def replaced(self, x: Array, like: Array) -> Array:
         """Return x, of the shape of another tensor, placed like it."""
-        return x.redistribute(placements=self.settled(like).placements).reshape(like.shape)
+        return x.redistribute(placements=_settled(like)).reshape(like.shape)
 
     def part(self, own: Any, like: Array, cuts: tuple[int, ...], *, alike: bool = False) -> "PartOps":
         """Return operations for a shard, with sums and maxima over all shards along some axes of the mesh."""
@@ -294,6 +294,11 @@ def _moved(p: Placement, by: int) -> Placement:
     # Tensor parallelism below FSDP2 cuts an axis twice, in strides: the placement has another class.
     kind: Any = type(p)
     return kind(p.dim - by, split_factor=p.split_factor)
+
+
+def _settled(x: Array) -> list[Placement]:
+    """Return the placements of x when its partial sums are taken."""
+    return [Replicate() if p.is_partial() else p for p in x.placements]
 
 
 def _replicated(x: Array) -> list[Placement]:

@@ -54,15 +54,15 @@ def same(got, expected, *, bits=True, names=()):
     for a, b in zip(got, expected, strict=True):
         assert isinstance(a, DTensor), (names, type(a))
         assert not any(p.is_partial() for p in a.placements), (names, a.placements)
-        a = a.detach().full_tensor()
-        assert a.dtype == b.dtype, names
+        found = a.detach().full_tensor()
+        assert found.dtype == b.dtype, names
         if bits:
-            assert torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)), (names, a, b)
-            assert torch.equal(torch.isnan(a), torch.isnan(b)), names
+            assert torch.equal(torch.nan_to_num(found), torch.nan_to_num(b)), (names, found, b)
+            assert torch.equal(torch.isnan(found), torch.isnan(b)), names
         else:
             eps = torch.finfo(b.dtype).eps
             torch.testing.assert_close(
-                a, b, rtol=4 * eps, atol=4 * eps, equal_nan=True, msg=lambda m: f"{names}: {m}"
+                found, b, rtol=4 * eps, atol=4 * eps, equal_nan=True, msg=lambda m: f"{names}: {m}"
             )
 
 
@@ -77,7 +77,8 @@ class Traffic(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         if DTensor in types:
             return NotImplemented
-        if function.namespace == "_c10d_functional" and "wait" not in str(function):
+        name = function.name().partition("::")[2].split(".")[0]
+        if function.namespace == "_c10d_functional" and name not in ("wait_tensor", "_wrap_tensor_autograd"):
             given = args[0] if isinstance(args[0], (list, tuple)) else [args[0]]
             self.numbers += sum(x.numel() for x in given)
             self.calls += 1

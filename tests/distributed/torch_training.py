@@ -3,13 +3,14 @@
 import functools
 
 import torch
+import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
-from torch_meshes import mesh, placed, same, whole
+from torch_meshes import mesh, placed, whole
 
 import l1_any as l1
 
@@ -130,9 +131,26 @@ def checkpoint(folder, kind):
         assert torch.equal(p.full_tensor(), q.full_tensor())
 
 
+def go_on_alone(folder, kind):
+    """Load the checkpoint in one process without a group, and take the steps that one process would have taken."""
+    net, expected = model(), model()
+    for p in net.parameters():
+        nn.init.zeros_(p)
+    one, optimizer = optimizer_of(expected, kind), optimizer_of(net, kind)
+    load(net, optimizer, folder)
+    assert optimizer.param_groups[0]["strength_step"] == STEPS
+    losses = trained(net, optimizer)
+    torch.testing.assert_close(losses, trained(expected, one, 2 * STEPS)[STEPS:], rtol=1e-5, atol=0)
+    for p, q in zip(net.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+        assert torch.equal(p == 0, q == 0)
+
+
 def load(net, optimizer, folder):
     parameters, state = get_state_dict(net, optimizer)
-    dcp.load({"model": parameters, "optimizer": state}, checkpoint_id=folder)
+    dcp.load(
+        {"model": parameters, "optimizer": state}, checkpoint_id=folder, no_dist=not dist.is_initialized()
+    )
     set_state_dict(net, optimizer, model_state_dict=parameters, optim_state_dict=state)
 
 

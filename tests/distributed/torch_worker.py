@@ -1,6 +1,6 @@
 """One process of a group on this machine: runs the cases of `torch_cases`, and writes what became of each as JSON."""
 
-import datetime
+import datetime as dt
 import json
 import os
 import sys
@@ -36,7 +36,7 @@ def main(rank, world, store, out, folder):
         init_method=f"file://{store}",
         rank=rank,
         world_size=world,
-        timeout=datetime.timedelta(seconds=RECEIVE_SECONDS),
+        timeout=dt.timedelta(seconds=RECEIVE_SECONDS),
     )
     import torch_cases
     import torch_training
