@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 import torch_cases
 import torch_training
 
-SECONDS = 240  # on two idle cores the two processes need about 30, and the four about 15
+SECONDS = 280  # on two busy cores; on idle ones the two processes need about 25, and the four about 20
 HERE = Path(__file__).parent
 
 
@@ -79,4 +79,5 @@ def test_four_processes(results, name):
 def test_a_checkpoint_of_two_processes_is_loaded_by_one(results, kind):
     found, folder = results(2)
     assert found[0][f"checkpoint of {kind}"] == "passed"
-    torch_training.go_on_alone(folder / kind, kind)
+    with pytest.warns(UserWarning, match="load in a single process"):
+        torch_training.go_on_alone(folder / kind, kind)

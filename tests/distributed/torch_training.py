@@ -3,7 +3,6 @@
 import functools
 
 import torch
-import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
@@ -148,9 +147,7 @@ def go_on_alone(folder, kind):
 
 def load(net, optimizer, folder):
     parameters, state = get_state_dict(net, optimizer)
-    dcp.load(
-        {"model": parameters, "optimizer": state}, checkpoint_id=folder, no_dist=not dist.is_initialized()
-    )
+    dcp.load({"model": parameters, "optimizer": state}, checkpoint_id=folder)
     set_state_dict(net, optimizer, model_state_dict=parameters, optim_state_dict=state)
 
 
