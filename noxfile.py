@@ -30,7 +30,17 @@ CPU_BACKENDS = {  # name: what to install
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
 }
-SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "containers", "docs", "examples", "optim", "tinker"]
+SUITES_OF_THEIR_OWN = [
+    "agree",
+    "benchmarks",
+    "cli",
+    "containers",
+    "distributed",
+    "docs",
+    "examples",
+    "optim",
+    "tinker",
+]
 
 
 _EXAMPLES = {
@@ -181,6 +191,13 @@ def tinker(session: nox.Session) -> None:
     """Train through the real Tinker SDK and a server on this machine."""
     install(session, "-e.[torch]", *group("test"), *group("tinker"))
     run_pytest(session, "tests/tinker", backends=["torch"])
+
+
+@nox.session(tags=FULL)
+def distributed(session: nox.Session) -> None:
+    """Run arrays that are spread over several processes of this machine."""
+    session.install("-e.[torch,jax,dask]", *group("test"))
+    run_pytest(session, "tests/distributed", backends=["torch", "jax", "dask"])
 
 
 @nox.session(tags=FULL)

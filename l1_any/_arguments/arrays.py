@@ -89,6 +89,12 @@ def same_place(a: Array, own: ArrayOps, x: Array, other: ArrayOps, *, name: str,
         raise TypeError(
             f"`{name}` must be of the library of `{of}`, {other.library_name}, got {own.library_name}."
         )
+    if own.has_shards or other.has_shards:
+        if not (a.ndim or own.has_shards):
+            return  # a number is the same in all processes
+        why = other.refuses(own, name)
+        if why:
+            raise TypeError(f"`{name}` must be placed as `{of}` is, got {why}.")
     if other.has_one_device:
         return
     here, there = other.devices(x), own.devices(a)

@@ -45,7 +45,7 @@ def leaves(
         ops = ops.at(None, x)
     if ops.refused or not ops.is_floating:
         floating(ops, name)
-    return [Leaf(x, ops)], pytrees.LEAF
+    return [Leaf(ops.settled(x) if ops.has_shards else x, ops)], pytrees.LEAF
 
 
 def _of_pytree(
@@ -60,7 +60,7 @@ def _of_pytree(
             own = ops if ops.has_one_state else ops.at(around, array)
             if own.refused or not own.is_floating:
                 floating(own, list(pytrees.names(treedef, name))[i], is_alone=False)
-            out.append(Leaf(array, own))
+            out.append(Leaf(own.settled(array) if own.has_shards else array, own))
         return out, treedef
     masks = pytrees.match(where, treedef, "where", name)
     alike = weights is None or is_number(weights)
@@ -127,7 +127,7 @@ def _leaf(
             weights = number_array(weights, kind, "weights", ops)
             broadcastable(weights, tuple(x.shape), "weights", name)
     own = beside(ops, around, (name, "where", "weights"), x, where, weights)
-    return Leaf(x, own, where, weights, factor)
+    return Leaf(own.settled(x) if own.has_shards else x, own, where, weights, factor)
 
 
 def _number_or_array(value: Any) -> tuple[Any, ArrayOps | None]:

@@ -28,6 +28,7 @@ class Library(NamedTuple):
 LIBRARIES = [
     Library("numpy", "ndarray", "l1_any._arrays.numpy:NumpyOps"),
     Library("numpy", "generic", "l1_any._arrays.numpy:NumpyOps"),
+    Library("torch.distributed.tensor", "DTensor", "l1_any._arrays.torch_dtensor:DTensorOps"),
     Library("torch", "Tensor", "l1_any._arrays.torch:TorchOps"),
     Library("torch.fx", "Proxy", "l1_any._arrays.torch_symbols:SymbolOps"),
     Library("jax", "Array", "l1_any._arrays.jax:JaxOps"),

@@ -15,6 +15,7 @@ from .chunked import Chunked
 from .description import Description
 from .differentiation import Differentiation
 from .dtypes import dtype_name
+from .sharded import Sharded
 from .state import State
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ def _cores() -> int:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class ArrayOps(Description, Differentiation, Chunked):
+class ArrayOps(Description, Differentiation, Chunked, Sharded):
     """Questions about arrays of one type and dtype in one state, and operations on them.
 
     `lookup.find` makes one object for each type and dtype. `at` returns the object for the state of a call; the

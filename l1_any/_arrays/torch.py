@@ -1,7 +1,6 @@
 """torch: the states of a tensor, sums in a given dtype, and a sign that is NaN at NaN."""
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
@@ -94,7 +93,7 @@ class TorchOps(ArrayOps):
                 if a.layout is not torch.strided or a.is_nested:
                     return dataclasses.replace(self, refused=_REFUSED)
                 if type(a) not in _WHOLE:
-                    state = State.SHARDED if _is_distributed(a) else State.TRACED
+                    state = State.TRACED
                     break
                 try:  # torch.func and torch.autograd.grad(is_grads_batched=True) pass tensors without storage
                     a.untyped_storage()
@@ -128,6 +127,14 @@ class TorchOps(ArrayOps):
     def converted(self, value: Any) -> Any:
         """Return the result of an object's ``to_torch()``, and any other value unchanged."""
         return value.to_torch() if hasattr(value, "to_torch") else value
+
+    def refuses(self, other: Any, name: str) -> str:
+        """Say that a DTensor cannot be beside a plain tensor."""
+        return (
+            f"a DTensor beside a plain tensor; pass {name}.full_tensor(), or its to_local()"
+            if other.has_shards
+            else ""
+        )
 
     def to_host(self, x: Array) -> np.ndarray[Any, Any]:
         """Return the values as a NumPy array, bfloat16 in float32."""
@@ -300,8 +307,3 @@ class TorchOps(ArrayOps):
 
 
 _BY_DTYPE = {d: TorchOps._of_dtype(d) for d in vars(torch).values() if isinstance(d, torch.dtype)}  # noqa: SLF001
-
-
-def _is_distributed(x: Array) -> bool:
-    module = sys.modules.get("torch.distributed.tensor")  # if it is not imported, x is not a DTensor
-    return module is not None and isinstance(x, module.DTensor)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
-from . import penalty, sums
+from . import ball_in_parts, penalty, sums
 from .proximal import Threshold, rounded
 
 
@@ -147,7 +147,8 @@ def _level(
     scale = xp.where(top > span.high, xp.full_like(top, span.scale), one)
     # Sorting is faster in the narrow dtype.
     narrow = fixed_ratio if w is not None or ops.is_complex else xp.abs(ops.detach(x))
-    bound = _least(narrow, fixed_w, fixed_r, top, scale, axis=axis, ops=ops)
+    find = ball_in_parts.least if ops.is_part else _least
+    bound = find(narrow, fixed_w, fixed_r, top, scale, axis=axis, ops=ops)
 
     # Compute τ again from the chosen set: this τ is differentiable, and has the accuracy of a sum in pairs.
     gap = top - ratio

@@ -16,7 +16,7 @@ _HIGH = {"float32": (2.0**86, 2.0**-42), "float64": (2.0**960, 2.0**-64)}
 
 def norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps, weights: Threshold | None = None) -> Array:
     """w·‖x‖₂ of each group, in the accumulator's precision, with the axes kept; its derivative at 0 is 0."""
-    if extent(x, axes) == 0:
+    if extent(x, axes) == 0 and not ops.is_part:
         shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
         return ops.full(shape, 0, ops.accumulator, x)
     found, scale = _scaled_norms(x, axes=axes, ops=ops)
@@ -40,7 +40,7 @@ def _scaled_norms(x: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> tuple[Ar
 
 def subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     """scale·x/‖x‖₂ of each group, 0 for a group of zeros; in the dtype of x."""
-    if extent(x, axes) == 0:
+    if extent(x, axes) == 0 and not ops.is_part:
         return x
     part, _, length = _normed(x, axes=axes, ops=ops)
     scale = scale if isinstance(scale, float) else ops.accumulated(scale)

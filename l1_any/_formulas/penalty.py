@@ -91,7 +91,7 @@ def constant(penalty: Penalty, ops: ArrayOps) -> Penalty:
     if not penalty.arrays:
         return penalty
     kind: Any = type(penalty)
-    found: Penalty = kind(*[ops.detach(number) for number in penalty.arrays])
+    found: Penalty = kind(*[ops.constant_number(ops.detach(number)) for number in penalty.arrays])
     return found
 
 

@@ -45,6 +45,8 @@ def totals_of(summands: Sequence[Terms], *arrays: Array | None, **options: Any) 
 
 def total(terms: Array, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps) -> Array:
     """Sum real terms, which have the accumulator's dtype, along some axes."""
+    if ops.is_part:
+        return ops.over_shards(total(terms, axes=axes, keepdims=keepdims, ops=ops.alone))
     way = ops.wide_summation
     if not axes:
         return terms

@@ -15,7 +15,8 @@ from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, Leaf
 
-from . import chunks, mean, plan
+from . import chunks, mean, plan, shards
+from .leaves import summed
 from .proximal import along, with_step
 
 Groups = Sequence[tuple[int, ...]]
@@ -52,7 +53,7 @@ def _group_value(
         for leaf, w, a in zip(leaves, weights, axes, strict=True)
     ]
     ops = leaves[0].ops
-    total = functools.reduce(operator.add, totals)
+    total = summed(totals, leaves)
     if is_mean:
         total = mean.divided(total, _count(leaves, axes), None, ops=ops)
     dtype = functools.reduce(ops.xp.result_type, [leaf.ops.result_dtype for leaf in leaves])
@@ -92,7 +93,7 @@ def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops
 def _on_groups(
     formula: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
 ) -> Array:
-    if not _by_formula(x, axes, ops):
+    if ops.has_shards or not _by_formula(x, axes, ops):
         return along(formula, x, step=step, axes=axes, ops=ops)
     formula, steps = with_step(formula, step)
     return plan.elementwise(formula, x, *steps, whole=axes, ops=ops)
@@ -114,6 +115,15 @@ def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
 
 def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     every = tuple(range(x.ndim))
+    if ops.has_shards:
+        if extent(x, axes) == 0:
+            return ops.full((), 0, ops.accumulator, x)
+        numbers = weights if isinstance(weights, float) else None
+
+        def on_shard(x: Array, weights: Array | None, **options: Any) -> Array:
+            return _weighted_norms(x, weights if numbers is None else numbers, groups=axes, **options)
+
+        return shards.on_groups(on_shard, x, None if numbers is not None else weights, axes, ops=ops)
     if _by_formula(x, axes, ops):
         return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)
     number = weights if isinstance(weights, float) else None
@@ -143,7 +153,7 @@ def _weighted_norms(
 ) -> Array:
     """Σ w·‖x‖₂, in the accumulator's dtype."""
     norms = None
-    if ops.is_plain:
+    if ops.is_plain and not ops.is_part:
         fused = plan.kernel("group_norms", ops, math.prod(x.shape))
         norms = None if fused is None else fused(x, axes=groups, ops=ops)
     if norms is None:
@@ -151,4 +161,4 @@ def _weighted_norms(
             norms = formulas.norms(x, axes=groups, ops=ops, weights=weights)
     elif weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
-    return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)
+    return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops.alone if ops.is_part else ops)

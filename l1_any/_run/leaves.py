@@ -52,9 +52,11 @@ def on_leaf(function: Callable[..., Any], leaf: Leaf, *args: Any, **static: Any)
 
 def summed(totals: Sequence[Array | float], leaves: Sequence[Leaf]) -> Array | float:
     """Add up the results of the leaves. A float, which a kernel gave, becomes an array beside others."""
+    x, ops = leaves[0].x, leaves[0].ops
+    if ops.has_shards:
+        return ops.added(totals)
     if len(totals) == 1:
         return totals[0]
-    x, ops = leaves[0].x, leaves[0].ops
     arrays = [ops.full((), t, ops.accumulator, x) if type(t) is float else t for t in totals]
     return functools.reduce(operator.add, arrays)
 

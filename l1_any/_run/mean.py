@@ -64,7 +64,7 @@ def in_range(
 
 def may_be_seen(ops: ArrayOps) -> bool:
     """Whether the arrays are in the memory of a CPU, where a look at a value makes no one wait."""
-    return ops.place == "cpu" and (ops.is_plain or ops.is_recorded)
+    return ops.place == "cpu" and (ops.is_plain or ops.is_recorded or ops.has_shards)
 
 
 def may_overflow(leaves: Sequence[Leaf]) -> bool:
@@ -80,6 +80,8 @@ def may_overflow(leaves: Sequence[Leaf]) -> bool:
 
 def divided(total: Array | float, n: Array | float, axes: Axes, *, ops: ArrayOps) -> Array:
     """Return the mean, or NaN for n = 0. If a mask selects nothing, the gradient is 0."""
+    if ops.has_shards:
+        total = ops.settled(total)
     if isinstance(n, float):
         return total / n if n else total * float("nan")  # NumPy would warn of 0/0
     total = ops.full((), total, ops.accumulator, n) if isinstance(total, float) else total  # of a kernel

@@ -88,7 +88,7 @@ def _length(
     """√Σ size² in the accumulator's dtype, times the factor, whose square may overflow."""
     if _fits(ops, weights, size):
         total = _sum_of_squares(x, ops, where, weights, None, penalty, size=size)
-        return _times(ops.xp.sqrt(total), factor)
+        return _times(ops.xp.sqrt(ops.settled(total) if ops.has_shards else total), factor)
     if ops.is_plain and ops.place == "cpu":
         # A look at this sum costs nothing, and it is nearly always in range.
         with ops.quiet():
@@ -162,7 +162,7 @@ def _total(formula: plan.Formula, arrays: plan.Arrays, ops: ArrayOps) -> Array:
     """Return a sum over all elements."""
     x: Array = arrays[0]
     total: Array = plan.reduce(formula, *arrays, axes=tuple(range(x.ndim)), keepdims=False, ops=ops)
-    return total
+    return ops.settled(total) if ops.has_shards else total
 
 
 def _fits(ops: ArrayOps, weights: Array | None, size: formulas.Size) -> bool:

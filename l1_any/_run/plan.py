@@ -14,7 +14,7 @@ from l1_any._arrays.standard import ArrayOps
 from l1_any._kernels import options, table
 from l1_any._typing import Array, DType
 
-from . import blocks, chunks
+from . import blocks, chunks, shards
 
 Arrays = tuple[Array | None, ...]
 """An array, and arrays that broadcast to it, or None."""
@@ -64,14 +64,16 @@ def reduce(
         if size > block and ops.place == "cpu":
             tell_blocks(ops, block, operation, x)
             return blocks.reduce(formula, arrays, axes=axes, keepdims=keepdims, ops=ops, block=block)
-    elif ops.is_lazy:
-        if decision.asked:
+    elif ops.is_lazy or ops.has_shards:
+        if decision.asked and ops.is_lazy:
             _tell(ops, CHUNKS)
 
-        def on_chunk(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
+        def on_part(*arrays: Array | None, ops: ArrayOps, **options: Any) -> Any:
             return reduce(formula, *arrays, ops=ops, operation=operation, numbers=numbers, **options)
 
-        return chunks.reduce(on_chunk, arrays, axes, keepdims=keepdims, ops=ops)
+        return (shards if ops.has_shards else chunks).reduce(
+            on_part, arrays, axes, keepdims=keepdims, ops=ops
+        )
     if decision.asked:
         _tell(ops, WHOLE, operation, x)
     return formula(*arrays, axes=axes, keepdims=keepdims, ops=ops)
@@ -104,12 +106,23 @@ def elementwise(
     dtype: DType | None = None,
     block: int = 0,
     operation: str = "",
+    few: int = 0,
 ) -> Array:
     """Return ``formula(*arrays, ops=)``, an array with the shape of the first, and its dtype or ``dtype``.
 
     Along the axes in ``whole`` the formula need not be elementwise: blocks are not cut along them. ``operation`` is the
-    name of a kernel that the caller has tried.
+    name of a kernel that the caller has tried. Up to ``few`` elements along an axis in ``whole`` are gathered.
     """
+    if ops.has_shards:
+
+        def on_shard(*arrays: Array | None, ops: ArrayOps) -> Array:
+            if ops.is_part:  # blocks would be added up one by one
+                return formula(*arrays, ops=ops)
+            return elementwise(
+                formula, *arrays, ops=ops, whole=whole, dtype=dtype, block=block, operation=operation
+            )
+
+        return shards.elementwise(on_shard, arrays, whole, few=few, ops=ops)
     block = block or blocks.WRITTEN
     if is_by_blocks(ops, arrays[0], block):
         tell_blocks(ops, block, operation, arrays[0])
@@ -127,10 +140,12 @@ def elementwise(
     return ops.as_array(out) if ops.has_scalars else out
 
 
-def along(formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+def along(
+    formula: Formula, *arrays: Array | None, axes: tuple[int, ...], ops: ArrayOps, few: int = 0
+) -> Array:
     """As `elementwise`, for a formula that needs some axes uncut; Dask's chunks are merged along them."""
     if not ops.is_lazy:
-        return elementwise(formula, *arrays, ops=ops, whole=axes)
+        return elementwise(formula, *arrays, ops=ops, whole=axes, few=few)
     if decision.asked:
         _tell(ops, CHUNKS)
 
@@ -146,6 +161,12 @@ def largest(formula: Formula, *arrays: Array | None, dtype: DType, ops: ArrayOps
     if is_by_blocks(ops, arrays[0], block):
         tell_blocks(ops, block)
         return blocks.largest(formula, arrays, ops=ops, block=block)
+    if ops.has_shards:
+
+        def on_shard(*arrays: Array | None, ops: ArrayOps) -> Array:
+            return largest(formula, *arrays, dtype=dtype, ops=ops)
+
+        return shards.largest(on_shard, arrays, dtype, ops=ops)
     if decision.asked:
         _tell(ops, CHUNKS if ops.is_lazy else WHOLE)
     if ops.is_lazy:

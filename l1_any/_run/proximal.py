@@ -8,11 +8,11 @@ from typing import Any
 from l1_any._arrays.lookup import known
 from l1_any._arrays.shapes import extent
 from l1_any._arrays.standard import ArrayOps
-from l1_any._formulas import ball, proximal
+from l1_any._formulas import ball, ball_in_parts, proximal
 from l1_any._formulas.proximal import Threshold
 from l1_any._typing import Array, DType, Leaf
 
-from . import plan
+from . import plan, shards
 from .leaves import by_operations, size
 
 _LARGEST = {"float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
@@ -89,6 +89,8 @@ def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonn
             leaves = [
                 leaf._replace(weights=leaf.ops.full((), 0, leaf.ops.result_dtype, leaf.x)) for leaf in leaves
             ]
+    if axis is None and leaves[0].ops.has_shards:
+        return _of_shards(functools.partial(ball.project, nonnegative=nonnegative), leaves, radius)
     whole = leaves[0] if axis is not None else _joined(leaves)
     run = whole.ops.compiled(_project, "axis", "nonnegative", "ops")
     along = 0 if axis is None else axis
@@ -98,6 +100,8 @@ def project(leaves: Sequence[Leaf], radius: Threshold, *, axis: int | None, nonn
 
 def prox_max(leaves: Sequence[Leaf], step: Threshold, *, axis: int | None) -> list[Array]:
     """Proximal operator of the largest magnitude: along an axis of one leaf, or of all leaves as one vector."""
+    if axis is None and leaves[0].ops.has_shards:
+        return _of_shards(lambda x, _, step, **options: ball.residual(x, step, **options), leaves, step)
     whole = leaves[0] if axis is not None else _joined(leaves)
     run = whole.ops.compiled(_prox_max, "axis", "ops")
     p = run(whole.x, step, axis=0 if axis is None else axis, ops=whole.ops)
@@ -144,13 +148,14 @@ def along(
     step: Threshold,
     axes: tuple[int, ...],
     ops: ArrayOps,
+    few: int = 0,
 ) -> Array:
     """Apply a formula with a step to arrays that are not cut along the axes. Empty arrays are returned unchanged."""
     x: Array = arrays[0]
     if extent(x, axes) == 0:
         return x
     formula, steps = with_step(formula, step)
-    return plan.along(formula, *arrays, *steps, axes=axes, ops=ops)
+    return plan.along(formula, *arrays, *steps, axes=axes, ops=ops, few=few)
 
 
 def _prox(
@@ -198,11 +203,24 @@ def _project(
     ops: ArrayOps,
 ) -> Array:
     formula = functools.partial(ball.project, axis=axis, nonnegative=nonnegative)
-    return along(formula, x, weights, step=radius, axes=(axis,), ops=ops)
+    return along(formula, x, weights, step=radius, axes=(axis,), ops=ops, few=ball_in_parts.FEW)
 
 
 def _prox_max(x: Array, step: Threshold, *, axis: int, ops: ArrayOps) -> Array:
-    return along(functools.partial(ball.residual, axis=axis), x, step=step, axes=(axis,), ops=ops)
+    formula = functools.partial(ball.residual, axis=axis)
+    return along(formula, x, step=step, axes=(axis,), ops=ops, few=ball_in_parts.FEW)
+
+
+def _of_shards(formula: Callable[..., Array], leaves: Sequence[Leaf], radius: Threshold) -> list[Array]:
+    """Apply ``formula(x, weights, radius, axis=, ops=)`` to all leaves, whose shards are in several processes."""
+    if not any(extent(leaf.x) for leaf in leaves):
+        return [leaf.x for leaf in leaves]
+
+    def on_shards(leaves: list[Leaf], radius: Threshold, widened: Callable[..., ArrayOps]) -> list[Array]:
+        whole = _joined(leaves)
+        return _split(formula(whole.x, whole.weights, radius, axis=0, ops=widened(whole.ops)), leaves)
+
+    return shards.as_one(on_shards, leaves, radius, ops=leaves[0].ops)
 
 
 def _joined(leaves: Sequence[Leaf]) -> Leaf:

@@ -28,7 +28,8 @@ def threshold_all(groups: Sequence[AdmittedGroup], strengths: Sequence[float]) -
             if p.grad is None or p not in admitted_group.thresholded:
                 continue
             local = local_part(p)
-            place = memory_place(local)
+            # An empty shard has no memory, and its tensor is new in each call.
+            place = memory_place(local) if local.numel() else (id(p),)
             if place in seen:
                 continue
             seen.add(place)

@@ -46,7 +46,8 @@ class Batch:
             if ops.is_complex:
                 raise TypeError(f"`logprobs` must be real, got {ops.dtype_name}.")
         self.leaves: list[Leaf] = [
-            Leaf(x, ops.at(around, x)) for x, ops in zip(self.arrays, kinds, strict=True)
+            Leaf(ops.settled(x) if ops.has_shards else x, ops.at(around, x))
+            for x, ops in zip(self.arrays, kinds, strict=True)
         ]
         self.ops: ArrayOps = self.leaves[0].ops
         for leaf in self.leaves:  # the operations for all arrays are those in the state furthest from plain

@@ -12,7 +12,8 @@ from .evaluation import Evaluation
 
 def run(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     """Run all calls. All calls that were started end before this function returns or raises."""
-    if ops.is_traced or not [call for call in calls if call.background]:
+    # Sums over processes must come in the same order in all of them.
+    if ops.is_traced or ops.has_shards or not [call for call in calls if call.background]:
         return [call.run() for call in calls]
     from concurrent.futures import ThreadPoolExecutor  # slower to import than this package itself
 
@@ -42,7 +43,7 @@ async def run_async(calls: Sequence[Call], ops: ArrayOps) -> list[Evaluation]:
     """Run all calls on the running event loop."""
     import asyncio  # slower to import than this package itself
 
-    background = not ops.is_traced
+    background = not (ops.is_traced or ops.has_shards)
 
     def started(call: Call) -> Coroutine[Any, Any, Evaluation]:
         if call.is_async:

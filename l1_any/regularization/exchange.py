@@ -25,6 +25,13 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
     value = ops.converted(value)
     own = find(value)
     if own is not None and own.xp is ops.xp:
+        why = ops.refuses(own, "value") if value.ndim else ""
+        if why:
+            raise TypeError(why)
+        if ops.has_shards:
+            value = ops.placed(value, like)
+            # Differences with log-probabilities then stay where these are.
+            return ops.replaced(value, like) if value.shape == like.shape else value
         here, there = ops.devices(like), own.devices(value)
         if here is None or there is None or here == there:
             return own.as_array(value)
@@ -41,7 +48,7 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
         host = host.astype(ops.result_name, copy=False)
     if not host.dtype.isnative:  # torch and JAX take the byte order of the machine only
         host = host.astype(host.dtype.newbyteorder("="))
-    return ops.xp.asarray(host, device=ops.device(like))
+    return ops.placed(ops.xp.asarray(host, device=ops.device(like)), like)
 
 
 def to_floats(tree: Any) -> Any:
@@ -80,7 +87,7 @@ def to_floats(tree: Any) -> Any:
     arrays: list[Array] = []
     nest = _collect(tree, "tree", arrays)
     places: dict[Any, list[int]] = {}
-    arrays = [_widest(x) for x in arrays]
+    arrays = [_widest(known(x).gathered(x)) for x in arrays]
     for i, x in enumerate(arrays):
         ops = known(x)
         places.setdefault((ops.xp, str(ops.devices(x)), x.dtype), []).append(i)
