@@ -29,7 +29,17 @@ CPU_BACKENDS = {  # name: what to install
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
 }
-SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "containers", "docs", "examples", "optim", "tinker"]
+SUITES_OF_THEIR_OWN = [
+    "agree",
+    "benchmarks",
+    "cli",
+    "containers",
+    "distributed",
+    "docs",
+    "examples",
+    "optim",
+    "tinker",
+]
 
 
 _EXAMPLES = {
@@ -139,6 +149,13 @@ def containers(session: nox.Session) -> None:
     """Test the pytrees of other libraries, and that matrices and frames are refused."""
     session.install("-e.[torch,jax]", *group("test"), *group("containers"))
     run_pytest(session, "tests/containers", backends=["numpy", "torch", "jax"])
+
+
+@nox.session(tags=FULL)
+def distributed(session: nox.Session) -> None:
+    """Test arrays that are spread over devices and processes of this machine."""
+    session.install("-e.[torch,jax,dask]", *group("test"))
+    run_pytest(session, "tests/distributed", backends=["torch", "jax", "dask"])
 
 
 @nox.session(python=OLDEST_PYTHON, tags=FULL)
