@@ -157,6 +157,13 @@ def containers(session: nox.Session) -> None:
     run_pytest(session, "--numprocesses=2", "tests/containers", backends=["numpy", "torch", "jax"])
 
 
+@nox.session(tags=FULL)
+def distributed(session: nox.Session) -> None:
+    """Test arrays that are spread over devices and processes of this machine."""
+    session.install("-e.[torch,jax,dask]", *group("test"))
+    run_pytest(session, "tests/distributed", backends=["torch", "jax", "dask"])
+
+
 @nox.session(python=OLDEST_PYTHON, tags=FULL)
 @nox.parametrize("of", ["numpy", "jax"], ids=["numpy", "jax"])
 def minimums(session: nox.Session, of: str) -> None:

@@ -116,7 +116,7 @@ def _leaf(
     if ops.refused or not ops.is_floating:
         floating(ops, name, is_alone=is_alone)
     if where is not None:
-        where = boolean(where, "where", x, ops, name)
+        where = ops.aligned(boolean(where, "where", x, ops, name), x)
     factor = None
     if weights is not None:
         weights, kind = _number_or_array(weights)
@@ -126,6 +126,7 @@ def _leaf(
             same_place(weights, kind, x, ops, name="weights", of=name)
             weights = number_array(weights, kind, "weights", ops)
             broadcastable(weights, tuple(x.shape), "weights", name)
+            weights = ops.aligned(weights, x)
     own = beside(ops, around, (name, "where", "weights"), x, where, weights)
     return Leaf(own.settled(x) if own.has_shards else x, own, where, weights, factor)
 
@@ -210,6 +211,7 @@ def step(value: Any, leaf: Leaf, name: str, reduced: tuple[int, ...] = ()) -> tu
     value = number_array(value, ops, name, leaf.ops)
     shape = leaf.x.shape
     broadcastable(value, tuple([1 if axis in reduced else n for axis, n in enumerate(shape)]), name)
+    value = leaf.ops.aligned(value, leaf.x)
     return value, met_by(leaf, value, names=(name,))
 
 
@@ -272,4 +274,4 @@ def alike(tree: ArrayTree, leaves: Sequence[Leaf], treedef: pytrees.Treedef, nam
                 f"`{name}` must have the shape and dtype of `x`, {shape} and {leaf.ops.dtype_name}, "
                 f"got {own} and {ops.dtype_name}."
             )
-    return arrays
+    return [leaf.ops.aligned(array, leaf.x) for array, leaf in zip(arrays, leaves, strict=True)]

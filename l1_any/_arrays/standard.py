@@ -87,9 +87,15 @@ class ArrayOps(Description, Differentiation, Chunked, Sharded):
         """Return an object that is equal for arrays on the same devices, or None if the devices are unknown."""
         return self.device(x)
 
-    def most_devices(self) -> int:
-        """Return the number of devices over which an array may be spread, for sums by a tree."""
+    def most_devices(self, x: Array) -> int:
+        """Return a number that is a multiple of the number of devices over which an axis of x may be spread."""
+        del x
         return 1
+
+    def aligned(self, a: Array, x: Array) -> Array:
+        """Return an array, which broadcasts to x, spread over devices such that it can be combined with x."""
+        del x
+        return a
 
     def as_array(self, x: Array) -> Array:
         """Return a 0-d array for a scalar of the library, and an array unchanged."""
