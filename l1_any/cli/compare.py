@@ -1,15 +1,15 @@
 """The same penalty on the same data with every installed library and device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
 from l1_any._kernels.table import FAST
-from l1_any.testing.exact_sum import absolute_sum
 
 from .errors import CommandError, one_line
+from .exact import exact_sum
 from .libraries import LIBRARIES, Library
 from .measure import Penalty, Place, Row, measure
 
@@ -45,6 +45,7 @@ def compare(
     target: str = "logprobs",
     reduce: str = "sum",
     libraries: Sequence[str] = (),
+    hidden: Collection[str] = (),
     device: str | None = None,
     started: Callable[[str], object] = lambda _: None,
 ) -> Comparison:
@@ -62,7 +63,9 @@ def compare(
     reduce
         "sum" or "mean".
     libraries
-        Names from ``libraries.LIBRARIES``; if empty, all installed libraries.
+        Names from ``libraries.LIBRARIES``; if empty, all installed libraries but those in `hidden`.
+    hidden
+        Names of libraries that are compared only if `libraries` names them.
     device
         Use only this device, such as "cpu", "cuda" or "cuda:0".
     started
@@ -75,7 +78,20 @@ def compare(
     """
     if reduce == "mean" and not x.size:
         raise CommandError("the mean of an empty array is not defined: use --reduce sum.")
-    chosen = _chosen(libraries)
+    chosen = chosen_libraries(libraries, hidden)
+    places, rows = find_places(chosen, device, x.dtype.name, started)
+    started("exact value")
+    exact = exact_sum(x) if target == "logprobs" else None
+    for place in places:
+        started(f"{place.library.name} on {place.device}")
+        rows.append(measure(place, x, penalty=penalty, target=target, reduce=reduce, exact=exact))
+    return Comparison(tuple(rows), not_installed(chosen))
+
+
+def find_places(
+    chosen: Sequence[Library], device: str | None, dtype: str, started: Callable[[str], object]
+) -> tuple[list[Place], list[Row]]:
+    """Import the libraries; return their places, and a row for each library that cannot be used."""
     rows: list[Row] = []
     places: list[Place] = []
     for library in chosen:
@@ -84,27 +100,28 @@ def compare(
             try:
                 places += _places(library, device)
             except Exception as error:  # noqa: BLE001 - a broken installation or driver can raise anything
-                note = f"cannot be used: {one_line(error)}"
-                rows.append(Row(library.name, "", "", x.dtype.name, note=note))
+                rows.append(Row(library.name, "", "", dtype, note=f"cannot be used: {one_line(error)}"))
     if device is not None and not places:
         raise CommandError(f"no library that is installed or named has a device {device!r}.")
-    started("exact value")
-    exact = absolute_sum(x) if target == "logprobs" else None
-    for place in places:
-        started(f"{place.library.name} on {place.device}")
-        rows.append(measure(place, x, penalty=penalty, target=target, reduce=reduce, exact=exact))
-    missing = {library.name: library.install for library in chosen if not library.installed}
-    return Comparison(tuple(rows), missing)
+    return places, rows
 
 
-def _chosen(names: Sequence[str]) -> list[Library]:
+def not_installed(chosen: Sequence[Library]) -> dict[str, str]:
+    """Return the command that installs each library that is missing."""
+    return {library.name: library.install for library in chosen if not library.installed}
+
+
+def chosen_libraries(names: Sequence[str], hidden: Collection[str]) -> list[Library]:
+    """Return the libraries of these names, or if there are none all but the hidden ones."""
     known = {library.name: library for library in LIBRARIES}
     for name in names:
         if name not in known:
             raise CommandError(f"unknown library {name!r}, expected one of {', '.join(known)}.")
         if not known[name].installed:
             raise CommandError(f"{name} is not installed: {known[name].install}")
-    return [library for library in LIBRARIES if not names or library.name in names]
+    if names:
+        return [library for library in LIBRARIES if library.name in names]
+    return [library for library in LIBRARIES if library.name not in hidden]
 
 
 def _places(library: Library, wanted: str | None) -> list[Place]:

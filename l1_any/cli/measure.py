@@ -18,14 +18,16 @@ from l1_any._arrays import decision
 from l1_any._arrays.lookup import known
 from l1_any._typing import Array, Device
 from l1_any.testing import ulps
-from l1_any.testing.exact_sum import AbsoluteSum, absolute_sum
+from l1_any.testing.exact_sum import AbsoluteSum
 
 from .errors import UnavailableError, one_line
+from .exact import exact_sum
 from .libraries import Library, Value
 from .memory import is_out_of_memory, reserve
 
 _ULPS_FROM_WIDER_SUM, _ULPS_OTHERWISE = 1, 4
 _RUNS, _SECONDS, _PATIENCE = 9, 0.5, 5.0
+_LARGE = 1 << 20
 
 
 class Penalty(Protocol):
@@ -41,9 +43,11 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True)
 class Idiom:
-    """A usual expression for the penalty: its source, time, and distance from the exact value in ulps."""
+    """A usual expression for the penalty: its source, value, the right one, time, and its distance in ulps."""
 
     source: str
+    value: float | None = None
+    right: float | None = None
     seconds: float | None = None
     ulps: float | None = None
     note: str = ""
@@ -57,7 +61,8 @@ class Result:
     Distances are in units of the last place of the value that is exactly rounded to `dtype`; `ulps_allowed` is
     the most that the contract permits. A field is None where there is no result: the mean of an empty array, or the
     derivative in a library without automatic differentiation. `how` says in a word how the value was computed, and
-    `explanation` in a line, as `l1_any.explain`; both are empty for a function that does not say it.
+    `explanation` in a line, as `l1_any.explain`; both are empty for a function that does not say it. If there are
+    several `parts`, time and usual expressions are of the first part.
     """
 
     dtype: str
@@ -73,6 +78,7 @@ class Result:
     how: decision.How = ""
     explanation: str = ""
     idioms: tuple[Idiom, ...] = ()
+    parts: int = 1
 
     @property
     def ratio(self) -> float | None:
@@ -145,7 +151,7 @@ def measure(
         with warnings.catch_warnings():
             # infinite and overflowing values are legal here, and appear in the row
             warnings.simplefilter("ignore", RuntimeWarning)
-            data, exact = _prepared(place, x, target, exact)
+            data, exact = prepared(place, x, target, exact)
             result = _result(place, data, penalty, reduce, exact)
     except UnavailableError as error:
         return replace(row, note=str(error))
@@ -153,11 +159,11 @@ def measure(
         if is_out_of_memory(error):
             return replace(row, note=f"out of memory: {one_line(error)}")
         return replace(row, agrees=False, note=f"failed: {one_line(error)}")
-    faults = _faults(result, exact, reduce)
+    faults = faults_of(result, exact, reduce)
     return replace(row, result=result, agrees=not faults, note="; ".join(faults))
 
 
-def _prepared(
+def prepared(
     place: Place, x: npt.NDArray[Any], target: str, exact: AbsoluteSum | None
 ) -> tuple[Array, AbsoluteSum]:
     """Bring the data to the library, apply the target there, and compute the exact sum of the result."""
@@ -168,7 +174,7 @@ def _prepared(
         if not place.library.lazy:
             reserve(x.nbytes)
         data = array_namespace(data).exp(data)
-    return data, exact or absolute_sum(known(data).to_host(data))
+    return data, exact or exact_sum(known(data).to_host(data))
 
 
 def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: AbsoluteSum) -> Result:
@@ -176,8 +182,11 @@ def _result(place: Place, data: Array, penalty: Penalty, reduce: str, exact: Abs
     zero = xp.zeros((1,), dtype=data.dtype, device=device(data))
     dtype = exact.dtype
     summed_wider = dtype == np.float32 and known(data).accumulator_of(data) == "float64"
-    # CuPy's first call compiles kernels, which takes seconds
+    # a library's first call, and that of a kernel for large arrays, may compile for seconds
     place.number(penalty.value(zero, reduce=reduce))
+    if math.prod(data.shape) >= _LARGE:
+        large = xp.zeros((_LARGE,), dtype=data.dtype, device=device(data))
+        place.number(penalty.value(large, reduce=reduce))
     value, seconds = _timed(lambda: place.number(penalty.value(data, reduce=reduce)))
     truth = exact.rounded(reduce)
     explanation = decision.explained(lambda: penalty.value(data, reduce=reduce))
@@ -212,14 +221,15 @@ def _idioms(place: Place, data: Array, exact: AbsoluteSum, reduce: str) -> Itera
         except Exception as error:  # noqa: BLE001 - not every expression takes every dtype and size
             yield Idiom(source, note=one_line(error))
         else:
-            yield Idiom(source, seconds, ulps(value, exact.rounded(reduce), exact.dtype))
+            right = exact.rounded(reduce)
+            yield Idiom(source, value, right, seconds, ulps(value, right, exact.dtype))
 
 
 def _number_of(place: Place, function: Value, data: Array) -> float:
     return place.number(function(data))
 
 
-def _faults(result: Result, exact: AbsoluteSum, reduce: str) -> list[str]:
+def faults_of(result: Result, exact: AbsoluteSum, reduce: str) -> list[str]:
     """List the violations of the contract: in value and mean, in the norm √(number of x ≠ 0), and in the 0 at 0."""
     faults = []
     overflows = math.isinf(exact.rounded("sum"))

@@ -1,19 +1,21 @@
-"""Prints a comparison as tables or as JSON."""
+"""Prints a comparison: in words, as tables with every number, or as JSON."""
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from .compare import Comparison
-from .measure import Result, Row
+from .idioms import off_by
+from .measure import Idiom, Result, Row
+from .words import ABSENT, Line, number, print_lines, speed, table, time_of
 
-_ABSENT = "-"
 _WIDE = 110
+_EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Source:
     reduce: str
 
 
-def conclusion(comparison: Comparison) -> str:
-    """Say in one line whether the rows agree, and which of them do not."""
+def conclusion(comparison: Comparison, *, verbose: bool = True) -> str:
+    """Say in one line whether the rows agree, and which of them do not; verbose: by how many ulps."""
     if comparison.disagreeing:
         places = (f"{row.library} {row.device}".strip() for row in comparison.disagreeing)
         return f"DISAGREE: {', '.join(places)}"
@@ -36,11 +38,17 @@ def conclusion(comparison: Comparison) -> str:
     if not results:
         return "nothing was compared"
     who = f"all {len(results)} agree" if len(results) > 1 else "the only one agrees"
-    return f"{who}: at most {_number(max(r.ulps for r in results))} ulp from the exact value, 0 at 0"
+    if verbose:
+        return f"{who}: at most {number(max(r.ulps for r in results))} ulp from the exact value, 0 at 0"
+    off = max(r.ulps for r in results)
+    value = "the exact value, rounded once" if not off else "the exact value up to its last digit"
+    return f"{who}: {value}, and 0 at 0"
 
 
-def print_tables(console: Console, source: Source, comparison: Comparison) -> None:
-    """Print the penalty of each library, the usual expressions, the notes, and the conclusion."""
+def print_comparison(
+    console: Console, source: Source, comparison: Comparison, *, verbose: bool = False
+) -> None:
+    """Print the penalty of each library beside its usual expressions, the notes, and the conclusion."""
     shape = " x ".join(map(str, source.shape)) or "one number"
     console.print(f"L1 {source.reduce} of {source.target}: {source.data}, {shape}, {source.dtype}")
     results = [row.result for row in comparison.rows if row.result]
@@ -48,8 +56,23 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
         exact = f"exact value, rounded once: {_float(results[0].exact, results[0])}"
         of_each = "each against the exact value for its own exp(x)"
         console.print(exact if source.target == "logprobs" else of_each)
-        console.print("", _penalties(comparison.rows, console.width), "", sep="\n")
-        console.print(_idioms(comparison.rows, console.width), "", sep="\n")
+        if results[0].parts > 1:
+            console.print(
+                f"read in {results[0].parts} parts; times and usual expressions are of the first part"
+            )
+        console.print()
+        if verbose:
+            console.print(_penalties(comparison.rows, console.width), "", sep="\n")
+            console.print(_idioms(comparison.rows, console.width), "", sep="\n")
+        else:
+            print_lines(console, "library and expression", _lines(comparison.rows))
+            console.print()
+    _print_notes(console, comparison, verbose=verbose)
+    style = "red" if comparison.disagreeing else "green"
+    console.print(conclusion(comparison, verbose=verbose), style=style)
+
+
+def _print_notes(console: Console, comparison: Comparison, *, verbose: bool) -> None:
     for row in comparison.rows:
         if row.note:
             console.print(f"{f'{row.library} {row.device}'.strip()}: {row.note}")
@@ -58,22 +81,61 @@ def print_tables(console: Console, source: Source, comparison: Comparison) -> No
                 console.print(f"{row.library} {row.device}, {idiom.source}: {idiom.note}")
     if comparison.advice:
         console.print(f"{comparison.advice} makes large arrays on a CPU faster")
-    for name, command in comparison.not_installed.items():
-        console.print(f"{name} is not installed: {command}")
-    console.print(conclusion(comparison), style="red" if comparison.disagreeing else "green")
+    if verbose:
+        for name, command in comparison.not_installed.items():
+            console.print(f"{name} is not installed: {command}")
+    elif comparison.not_installed:
+        console.print(
+            f"not installed: {', '.join(comparison.not_installed)} (--verbose says how to install them)"
+        )
 
 
 def to_json(source: Source, comparison: Comparison) -> str:
     """Return the same facts as JSON; infinities and NaN become strings, because JSON has no such numbers."""
-    rows = [_finite(asdict(row)) for row in comparison.rows]
-    facts = asdict(source) | {
-        "rows": rows,
+    return as_json(facts(source, comparison))
+
+
+def facts(source: Source, comparison: Comparison) -> dict[str, Any]:
+    """Return all facts of a comparison."""
+    return asdict(source) | {
+        "rows": [asdict(row) for row in comparison.rows],
         "not_installed": comparison.not_installed,
         "advice": comparison.advice,
         "agree": not comparison.disagreeing,
         "conclusion": conclusion(comparison),
     }
-    return json.dumps(facts, indent=2, allow_nan=False)
+
+
+def as_json(value: Any) -> str:
+    """Write facts as JSON; infinities and NaN become strings."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _lines(rows: tuple[Row, ...]) -> Iterator[Line]:
+    """Yield for each library what the package and its usual expressions give, how wrong that is, and the times."""
+    for row in rows:
+        if result := row.result:
+            device = "" if row.device == "cpu" else f", {row.device}"
+            yield Line(f"{row.library} {row.version.partition('+')[0]}{device}", "", "", "", "", heading=True)
+            within = result.ulps <= result.ulps_allowed
+            figures = _float(result.value, result), _off(result.value, result.exact, result, within=within)
+            yield Line("l1_any", *figures, time_of(result.seconds), "")
+            for idiom in result.idioms:
+                if not idiom.note:
+                    yield _usual(idiom, result)
+
+
+def _usual(idiom: Idiom, result: Result) -> Line:
+    value, right, off = (
+        math.nan if number is None else number for number in (idiom.value, idiom.right, idiom.ulps)
+    )
+    wrong = _off(value, right, result, within=off <= result.ulps_allowed)
+    ratio = None if idiom.seconds is None else idiom.seconds / result.seconds
+    return Line(idiom.source, _float(value, result), wrong, time_of(idiom.seconds), speed(ratio))
+
+
+def _off(value: float, right: float, result: Result, *, within: bool) -> str:
+    return "right" if within else off_by(value, right, _EPS[result.dtype])
 
 
 def _penalties(rows: tuple[Row, ...], width: int) -> Table:
@@ -81,79 +143,45 @@ def _penalties(rows: tuple[Row, ...], width: int) -> Table:
     together = [">value", ">mean"] if wide else [">value\nmean"]
     times = [">time", "how", "than the\nusual"] if wide else [">time", "than the\nusual"]
     headers = [*together, ">norm\nof s", ">ulps\noff", ">s\nat 0", ">grad\nat 0", *times]
-    table = _table("library", "device", *headers, wide=wide)
+    made = table("library", "device", *headers, gap=int(wide))
     for row in rows:
         if result := row.result:
             pairs = (
                 (_float(result.value, result), _float(result.mean, result)),
-                (_time(result.seconds), _how(result)),
+                (time_of(result.seconds), result.how or ABSENT),
             )
             beside = " " if wide else "\n"
             sums, time = (pair if wide else ["\n".join(pair)] for pair in pairs)
-            table.add_row(
+            made.add_row(
                 row.library + beside + row.version.partition("+")[0],
                 row.device + beside + row.dtype,
                 *sums,
-                _number(result.subgradient_norm, 7),
-                _number(result.ulps),
-                _number(result.subgradient_at_zero),
-                _number(result.autodiff_at_zero),
+                number(result.subgradient_norm, 7),
+                number(result.ulps),
+                number(result.subgradient_at_zero),
+                number(result.autodiff_at_zero),
                 *time,
-                _speed(result.ratio).replace(" x ", f" x{beside}"),
+                speed(result.ratio).replace(" x ", f" x{beside}"),
             )
-    return table
-
-
-def _how(result: Result) -> str:
-    return result.how or _ABSENT
-
-
-def _speed(ratio: float | None) -> str:
-    """Say how fast the value is beside the usual expression."""
-    if ratio is None:
-        return _ABSENT
-    times, word = (ratio, "faster") if ratio >= 1 else (1 / ratio, "slower")
-    return f"{times:.1f} x {word}" if f"{times:.1f}" != "1.0" else "as fast"
+    return made
 
 
 def _idioms(rows: tuple[Row, ...], width: int) -> Table:
-    headers = "usual idiom", "library", "device", ">ulps\noff", ">time", ">time\nto ours"
-    table = _table(*headers, wide=width >= _WIDE)
+    headers = "usual idiom", "library", "device", ">ulps\noff", ">time", ">l1_any is"
+    made = table(*headers, gap=int(width >= _WIDE))
     for row in rows:
         for idiom in row.result.idioms if row.result else ():
-            ratio = _ABSENT
+            ratio = None
             if row.result and idiom.seconds is not None:
-                ratio = f"{idiom.seconds / row.result.seconds:.2f} x"
-            figures = _number(idiom.ulps), _time(idiom.seconds), ratio
-            table.add_row(idiom.source, row.library, row.device, *figures)
-    return table
+                ratio = idiom.seconds / row.result.seconds
+            figures = number(idiom.ulps), time_of(idiom.seconds), speed(ratio)
+            made.add_row(idiom.source, row.library, row.device, *figures)
+    return made
 
 
-def _table(*headers: str, wide: bool) -> Table:
-    """Make a table; a header that begins with ">" marks a column of numbers."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, int(wide), 0, 0), show_edge=False)
-    for header in headers:
-        numeric = header.startswith(">")
-        table.add_column(header.lstrip(">"), justify="right" if numeric else "left", overflow="fold")
-    return table
-
-
-def _float(number: float | None, result: Result) -> str:
+def _float(value: float | None, result: Result) -> str:
     """Write a float with enough digits to tell it from its neighbours in its dtype."""
-    return _ABSENT if number is None else f"{number:.{17 if result.dtype == 'float64' else 9}g}"
-
-
-def _number(number: float | None, digits: int = 4) -> str:
-    return _ABSENT if number is None else f"{number:.{digits}g}"
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return _ABSENT
-    for unit, name in ((1, "s"), (1e-3, "ms")):
-        if seconds >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 1e-6:.3g} us"
+    return ABSENT if value is None else f"{value:.{17 if result.dtype == 'float64' else 9}g}"
 
 
 def _finite(value: Any) -> Any:

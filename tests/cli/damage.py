@@ -68,6 +68,34 @@ def archive(members, compression=zipfile.ZIP_STORED):
     return stream.getvalue()
 
 
+def made_nested():
+    """Checkpoints whose mappings hold themselves, or each other again and again."""
+    if not find_spec("torch"):
+        return
+    import torch
+
+    loop = {"x": torch.ones(1)}
+    loop["again"] = loop
+    wide = {"x": torch.ones(1)}
+    for _ in range(40):
+        wide = {"a": wide, "b": wide}
+    deep = {"x": torch.ones(1)}
+    for _ in range(200):
+        deep = {"a": deep}
+    for content in (loop, wide, deep, {"a": {"x": torch.ones(1)}, "a/x": torch.ones(1)}, {"a": {}}):
+        yield saved(lambda stream, content=content: torch.save(content, stream))
+
+
+def hdf5(x, **options):
+    """An HDF5 file with one dataset in a group."""
+    import h5py
+
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.create_dataset("group/x", data=x, **options)
+    return stream.getvalue()
+
+
 def zip_bomb():
     """A .npz file of 3 MB, whose only array has 3 GB of zeros.
 
@@ -109,7 +137,10 @@ def sound():
             "one.pt": saved(lambda stream: torch.save(x, stream)),
             "old.pt": saved(lambda stream: torch.save(x, stream, _use_new_zipfile_serialization=False)),
             "map.pth": saved(lambda stream: torch.save({"x": x, "epoch": 3}, stream)),
+            "deep.ckpt": saved(lambda stream: torch.save({"model": {"x": x}, "epoch": 3}, stream)),
         }
+    if find_spec("h5py"):
+        files |= {"one.h5": hdf5(X), "packed.h5": hdf5(X, chunks=(2, 2), compression="gzip")}
     return files
 
 
@@ -210,6 +241,85 @@ def made_pt(trace):
     yield archive({name: stored.read(name) for name in stored.namelist()}, zipfile.ZIP_DEFLATED)
 
 
+def made_hdf5(folder):
+    """Files whose datasets are not in them, or are not numbers."""
+    if not find_spec("h5py"):
+        return
+    import h5py
+
+    other = folder / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["x"] = X
+    makers = [
+        lambda file: file.create_dataset("x", (10**12,), "f4", chunks=(10**6,)),
+        lambda file: file.create_dataset("x", (10**12,), "f4"),
+        lambda file: file.create_dataset("x", (12,), "f4", external=[("/dev/zero", 0, 48)]),
+        lambda file: file.create_virtual_dataset("x", virtual(h5py, other)),
+        lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")),
+        lambda file: file.__setitem__("x", h5py.SoftLink("/x")),
+        lambda file: file.__setitem__("x", ["a", "b"]),
+        lambda file: file.__setitem__("x", h5py.Empty("f4")),
+        lambda file: [file.__setitem__(name, X) for name in (ESCAPES.replace("/", ""), "b")],
+    ]
+    for make in makers:
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            make(file)
+        yield stream.getvalue()
+
+
+def virtual(h5py, path):
+    layout = h5py.VirtualLayout((3, 4), "f4")
+    layout[:] = h5py.VirtualSource(str(path), "x", (3, 4))
+    return layout
+
+
+def made_zarr(folder):
+    """Folders of which an array is not a plain one; each path is refused."""
+    traps = {
+        "pickle.zarr/.zarray": zarray(filters=[{"id": "pickle"}]),
+        "both.zarr/.zarray": zarray(filters=[{"id": "pickle", "name": "zlib"}]),
+        "huge.zarr/.zarray": zarray(shape=[10**12], chunks=[10**12]),
+        "many.zarr/.zarray": zarray(shape=[10**12], chunks=[1]),
+        "never.zarr/.zarray": zarray(shape=[10**12], chunks=[10**7]),
+        "negative.zarr/.zarray": zarray(shape=[-1], chunks=[1]),
+        "text.zarr/.zarray": b"[" * 100_000,
+        "list.zarr/zarr.json": b"[]",
+        "empty.zarr/.zgroup": b'{"zarr_format": 2}',
+        "integers.zarr/.zarray": zarray(dtype="<i4"),
+        "objects.zarr/.zarray": zarray(dtype="|O", filters=[{"id": "pickle"}]),
+    }
+    for name, content in traps.items():
+        path = folder / name
+        path.parent.mkdir()
+        path.write_bytes(content)
+        (path.parent / "0").write_bytes(pickle.dumps(Bomb(folder / "executed")))
+        yield path.parent
+    (folder / "device.zarr").mkdir()
+    (folder / "device.zarr" / ".zarray").write_bytes(zarray())
+    (folder / "device.zarr" / "0").symlink_to("/dev/zero")
+    yield folder / "device.zarr"
+
+
+def zarray(**options):
+    plain = {"shape": [12], "chunks": [12], "dtype": "<f4", "compressor": None, "filters": None}
+    return json.dumps({"zarr_format": 2, "fill_value": 0, "order": "C"} | plain | options).encode()
+
+
+def made_folders(folder):
+    """Folders of .safetensors files whose index names what is not beside it."""
+    for number, name in enumerate(["../x.safetensors", "absent.safetensors", "x.npy", 3, "/dev/zero"]):
+        inside = folder / f"shards{number}"
+        inside.mkdir()
+        (inside / "x.safetensors").write_bytes(save({"x": X}))
+        (inside / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": name}}))
+        yield inside
+    for number, text in enumerate(["[]", "{}", '{"weight_map": 3}', "{" * 100_000, '{"weight_map": {}}']):
+        path = folder / f"{number}.safetensors.index.json"
+        path.write_text(text)
+        yield path
+
+
 def odd_paths(folder):
     """Names that are no regular file, or that a terminal would not print as they are."""
     os.mkfifo(folder / "pipe.npy")
@@ -243,11 +353,13 @@ def files(folder, random, count):
         ".npz": made_npz(trace),
         ".safetensors": made_safetensors(),
         ".pt": made_pt(trace),
+        ".ckpt": made_nested(),
+        ".h5": made_hdf5(folder),
     }
     for suffix, contents in made.items():
         yield from ((written(content, suffix), True) for content in contents)
     (folder / "odd").mkdir()
-    odd = list(odd_paths(folder / "odd"))
+    odd = [*odd_paths(folder / "odd"), *made_folders(folder / "odd"), *made_zarr(folder)]
     yield from ((path, True) for path in odd)
     whole = sound()
     yield from ((written(content, Path(name).suffix), False) for name, content in whole.items())

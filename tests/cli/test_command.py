@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import subprocess
 import sys
 
 import ml_dtypes
@@ -8,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import l1_any as l1
-from l1_any.cli import report
+from l1_any.cli.parts import PART
+from l1_any.cli.words import speed
 
 X = -np.random.default_rng(0).exponential(size=(10, 20)).astype(np.float32)
 LIMIT = 2**28  # numba's compiler needs more than 2^27, and hangs with less
@@ -25,25 +28,70 @@ def one_line(text):
     return text.startswith("l1-any: ") and text.count("\n") == 1 and text.endswith("\n")
 
 
-def test_language_model_with_everything_installed(command):
-    done = command("compare")
+def test_without_a_file_the_package_is_beside_what_goes_wrong(command):
+    done = command("compare", "--library", "numpy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "n-gram model of heapq.py" in done.stdout
-    assert "agree" in done.stdout.splitlines()[-1]
-    assert "np.abs(x).sum()" in done.stdout
+    singles, halves = done.stdout.split("L1 sum of logprobs: ")[1:]
+    assert "equal numbers, 0.1, 100000000, float32" in singles
+    assert "float16" in halves
+    lines = [line.split() for line in halves.splitlines()]
+    assert next(line[:3] for line in lines if line[:1] == ["l1_any"]) == ["l1_any", "999755.875", "right"]
+    assert next(line[1:3] for line in lines if line[:1] == ["np.abs(x).sum()"]) == ["inf", "wrong"]
+    assert re.search(r"np\.abs\(x\)\.sum\(\) .* ([\d.]+ x (faster|slower)|as fast)", singles)
+    assert "ulp" not in done.stdout
 
 
 @pytest.mark.parametrize("width", ["80", "160"])
 def test_table_fits_the_terminal(command, npy, width):
-    done = command(
-        "compare", npy, "--library", "numpy", "--library", "array-api-strict", env={"COLUMNS": width}
-    )
+    both = "--library", "numpy", "--library", "array-api-strict"
+    done = command("compare", npy, "--verbose", *both, env={"COLUMNS": width})
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= int(width)
     value = f"{float(l1.value(X)):.9g}"
     assert done.stdout.count(value) == 4  # the exact value, NumPy, and two devices
-    assert done.stdout.splitlines()[-1].startswith("all 3 agree: ")
+    assert done.stdout.splitlines()[-1].startswith("all 3 agree: at most 0 ulp")
+
+
+@pytest.mark.parametrize("width", [30, 50, 80])
+def test_numbers_stay_whole_on_any_terminal(command, npy, width):
+    done = command("compare", npy, "--library", "numpy", env={"COLUMNS": str(width)})
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= width
+    value = f"{float(l1.value(X)):.9g}"
+    assert len(re.findall(rf"(?<!\S){re.escape(value)}(?!\S)", done.stdout)) >= 2
+    assert "…" not in done.stdout
+
+
+def test_the_reference_implementation_is_hidden_unless_asked_for(command, npy):
+    assert "array-api-strict" not in command("compare", npy).stdout
+    facts = json.loads(command("compare", npy, "--json", "--verbose").stdout)
+    assert "array-api-strict" in {row["library"] for row in facts["rows"]}
+
+
+def test_nobody_reads_to_the_end(npy):
+    """As in `l1-any compare x.npy | head -1`: no error, no traceback."""
+    arguments = [sys.executable, "-m", "l1_any", "compare", npy, "--library", "numpy"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait() == 0
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["compare", "-h"], ["demo", "--help"]])
+def test_help(command, arguments):
+    done = command(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: l1-any" in done.stdout
+
+
+def test_completion_of_the_shell(command):
+    environment = os.environ | {
+        "_L1_ANY_COMPLETE": "complete_bash",
+        "COMP_WORDS": "l1-any com",
+        "COMP_CWORD": "1",
+    }
+    assert command(env=environment).stdout.split() == ["compare"]
 
 
 def test_json_is_all_that_is_printed(command, npy):
@@ -89,7 +137,7 @@ def test_the_extra_is_advised_where_it_would_help(run_python, tmp_path, kernels)
     [(None, "-"), (12.34, "12.3 x faster"), (1.02, "as fast"), (0.97, "as fast"), (0.5, "2.0 x slower")],
 )
 def test_speed_in_words(ratio, words):
-    assert report._speed(ratio) == words
+    assert speed(ratio) == words
 
 
 def test_json_without_json_numbers(command, tmp_path):
@@ -154,7 +202,7 @@ def test_what_cannot_be_used_is_one_line_and_status_2(command, tmp_path, argumen
 
 
 @pytest.mark.parametrize(
-    "arguments", [["compare", "--target", "odds"], ["compare", "--reduce", "max"], ["other"], []]
+    "arguments", [["compare", "--target", "odds"], ["compare", "--reduce", "max"], ["other"], ["demo", "x"]]
 )
 def test_usage_errors_have_status_2(command, arguments):
     done = command(*arguments)
@@ -195,4 +243,4 @@ def test_file_larger_than_memory(run_python, tmp_path):
     (row,) = json.loads(done.stdout)["rows"]
     assert row["result"]["value"] == 7
     assert row["result"]["subgradient_norm"] == pytest.approx(2**0.5)
-    assert "allocate" in row["result"]["idioms"][0]["note"]
+    assert row["result"]["parts"] == elements // PART

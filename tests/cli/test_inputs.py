@@ -123,11 +123,14 @@ def test_pickles_within_a_torch_file_are_not_executed(tmp_path, torch, zipped):
 
 
 def test_unknown_and_absent_files(tmp_path):
+    (tmp_path / "folder").mkdir()
     for path, words in (
-        (tmp_path / "x.csv", r"expected a file named \.npy"),
+        (tmp_path / "x.csv", r"np\.loadtxt"),
+        (tmp_path / "x.parquet", r"pandas\.read_parquet"),
+        (tmp_path / "pytorch_model.bin", "can run any code"),
+        (tmp_path / "x.txt", r"expected a file named \.npy"),
         (tmp_path / "x.npy", "no such file"),
-        (tmp_path, "expected a file named"),
-        (Path(), "expected a file named"),
+        (tmp_path / "folder", r"no \.safetensors files"),
     ):
         with pytest.raises(CommandError, match=words):
             read(path)
@@ -211,12 +214,12 @@ def test_keys(tmp_path):
     save_file({"w": X, "b": X}, tmp_path / "x.safetensors")
     for name, key, words in (
         ("x.npy", "w", "--key names an array within a file"),
-        ("x.npz", None, "holds 2 arrays, choose one by --key: w, b"),
+        ("x.npz", None, "holds 2 arrays, choose one by --key, or --all: w, b"),
         ("x.npz", "c", "has no array 'c', it holds: w, b"),
         ("x.npz", "", "has no array ''"),
         ("none.npz", None, "holds no arrays"),
         ("many.npz", None, "w11 and 28 more"),
-        ("x.safetensors", None, "holds 2 arrays, choose one by --key: b, w"),
+        ("x.safetensors", None, "holds 2 arrays, choose one by --key, or --all: b, w"),
         ("x.safetensors", "c", "has no array 'c'"),
     ):
         with pytest.raises(CommandError, match=words):
@@ -228,8 +231,8 @@ def test_torch_files_of_other_things(tmp_path, torch):
     for content, key, words in (
         ([1, 2], None, "neither a tensor nor a mapping"),
         ({"epoch": 3}, None, "holds no arrays"),
-        ({"w": torch.zeros(2), "b": torch.zeros(2)}, None, "--key: w, b"),
-        (torch.zeros(2), "w", "holds no mapping"),
+        ({"w": torch.zeros(2), "b": torch.zeros(2)}, None, "--key, or --all: w, b"),
+        (torch.zeros(2), "w", "holds a single one"),
         (torch.zeros(2, dtype=torch.int32), None, "cast it first"),
         (torch.zeros(2, 2).to_sparse(), None, r"x\.pt"),
     ):

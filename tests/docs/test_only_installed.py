@@ -37,11 +37,11 @@ import importlib.abc, importlib.util, sys
 import pytest
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name in {"torch", "jax"}:
+        if name in {"torch", "jax", "optax"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *args: None if name in {"torch", "jax"} else find_spec(name, *args)
+importlib.util.find_spec = lambda name, *args: None if name in {"torch", "jax", "optax"} else find_spec(name, *args)
 sys.exit(pytest.main(["-p", "docs._only_installed", "--doctest-modules", "--doctest-glob=*.md", *sys.argv[1:]]))
 """
 
@@ -56,7 +56,7 @@ def test_pages_say_what_was_left_out():
     assert "docs/zeros.md s" in found
     assert "docs/contract.md ." in found
     assert "docs/zeros.md: 13 of 13 examples" in told
-    assert "README.md: 11 of 22 examples" in told
+    assert "README.md: 17 of 26 examples" in told
     assert "l1_any/optim/torch.py: the module, which imports torch" in told
     assert "contract.md" not in told
     assert "2 passed, 1 skipped" in told
