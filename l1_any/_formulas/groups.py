@@ -85,7 +85,7 @@ def prox(x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps) -> 
     inside, infinite = norm <= t, xp.isinf(norm)
     one = xp.ones_like(norm)
     safe = xp.where(inside | infinite, one, norm)
-    factor = xp.where(infinite, one, share_left(safe, t, ops=ops))
+    factor = xp.where(inside | infinite, one, share_left(safe, t, ops=ops))
     wide = ops.wide(x)
     zero = ops.zero(wide)
     p = wide * factor

@@ -43,7 +43,9 @@ def value(
 
     ``watched`` says to compute a result again whose sum overflowed, where that can be seen.
     """
-    if watched and (is_mean or weighted.may_shrink(leaves)):
+    # `weighted.may_shrink` is called only if it may say yes.
+    by_weights = len(leaves) > 1 or leaves[0].factor is not None or leaves[0].weights is not None
+    if watched and (is_mean or (by_weights and weighted.may_shrink(leaves))):
         ops = leaves[0].ops
         if (ops.result_name == ops.accumulator_name or len(leaves) > 1) and mean.may_overflow(leaves):
             found = functools.partial(value, axes=axes, keepdims=keepdims, is_mean=is_mean, watched=False)
