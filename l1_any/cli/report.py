@@ -131,7 +131,9 @@ def _usual(idiom: Idiom, result: Result) -> Line:
     )
     wrong = _off(value, right, result, within=off <= result.ulps_allowed)
     ratio = None if idiom.seconds is None else idiom.seconds / result.seconds
-    return Line(idiom.source, _float(value, result), wrong, time_of(idiom.seconds), speed(ratio))
+    # of the first part alone, which is no number to hold beside the sum of all parts
+    gives = _float(value, result) if result.parts == 1 else ""
+    return Line(idiom.source, gives, wrong, time_of(idiom.seconds), speed(ratio))
 
 
 def _off(value: float, right: float, result: Result, *, within: bool) -> str:
