@@ -119,7 +119,9 @@ def _lines(rows: tuple[Row, ...]) -> Iterator[Line]:
             yield Line(f"{row.library} {row.version.partition('+')[0]}{device}", "", "", "", "", heading=True)
             within = result.ulps <= result.ulps_allowed
             figures = _float(result.value, result), _off(result.value, result.exact, result, within=within)
-            yield Line("l1_any", *figures, time_of(result.seconds), "")
+            yield Line(
+                f"l1_any ({result.how})" if result.how else "l1_any", *figures, time_of(result.seconds), ""
+            )
             for idiom in result.idioms:
                 if not idiom.note:
                     yield _usual(idiom, result)
