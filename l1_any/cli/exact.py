@@ -79,10 +79,9 @@ def bracket(x: npt.NDArray[Any]) -> Bracket:
             part = np.abs(block[start : start + _BLOCK])
             of_block = float(part.sum(dtype=np.float64))
             total = _added(total, Fraction(of_block) if np.isfinite(of_block) else of_block)
-            nonzero += int(np.count_nonzero(part))
-            subnormal += int(np.count_nonzero(part < smallest_normal)) - int(
-                part.size - np.count_nonzero(part)
-            )
+            zeros = int(np.count_nonzero(part == 0))
+            nonzero += part.size - zeros
+            subnormal += int(np.count_nonzero(part < smallest_normal)) - zeros
     error = Fraction(0) if isinstance(total, float) else total * _STEPS / 2**53
     return Bracket(AbsoluteSum(total, x.size, nonzero, subnormal, np.dtype(np.float32)), error)
 

@@ -119,7 +119,9 @@ def _lines(rows: tuple[Row, ...]) -> Iterator[Line]:
             yield Line(f"{row.library} {row.version.partition('+')[0]}{device}", "", "", "", "", heading=True)
             within = result.ulps <= result.ulps_allowed
             figures = _float(result.value, result), _off(result.value, result.exact, result, within=within)
-            yield Line("l1_any", *figures, time_of(result.seconds), "")
+            yield Line(
+                f"l1_any ({result.how})" if result.how else "l1_any", *figures, time_of(result.seconds), ""
+            )
             for idiom in result.idioms:
                 if not idiom.note:
                     yield _usual(idiom, result)
@@ -131,7 +133,9 @@ def _usual(idiom: Idiom, result: Result) -> Line:
     )
     wrong = _off(value, right, result, within=off <= result.ulps_allowed)
     ratio = None if idiom.seconds is None else idiom.seconds / result.seconds
-    return Line(idiom.source, _float(value, result), wrong, time_of(idiom.seconds), speed(ratio))
+    # of the first part alone, which is no number to hold beside the sum of all parts
+    gives = _float(value, result) if result.parts == 1 else ""
+    return Line(idiom.source, gives, wrong, time_of(idiom.seconds), speed(ratio))
 
 
 def _off(value: float, right: float, result: Result, *, within: bool) -> str:
