@@ -4,9 +4,7 @@ Only public functions of `torch.distributed.tensor` are used. Formulas run on th
 that they have kernels, blocks and autograd. Sums travel in the accumulator's dtype, and are rounded when they are one.
 """
 
-import dataclasses
 import functools
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any, Self
@@ -18,6 +16,7 @@ from l1_any._typing import Array, DType
 
 from .state import State
 from .torch import TorchOps
+from .torch_parts import PartOps, arrived, largest_of_all
 
 
 class DTensorOps(TorchOps):
@@ -98,7 +97,10 @@ class DTensorOps(TorchOps):
     def shards(self, *arrays: Array | None, alike: tuple[int, ...] = ()) -> list[Array | None]:
         """Return this process's shards of tensors, all of them placed like the first."""
         x: Any = self.settled(arrays[0])
-        return [_value(x.to_local()), *[None if a is None else self._beside(a, x, alike) for a in arrays[1:]]]
+        return [
+            arrived(x.to_local()),
+            *[None if a is None else self._beside(a, x, alike) for a in arrays[1:]],
+        ]
 
     def _beside(self, a: Array, x: Array, alike: tuple[int, ...]) -> Array:
         """Return the shard of a mask, weights or numbers that broadcast to x."""
@@ -111,7 +113,7 @@ class DTensorOps(TorchOps):
             Partial() if w.is_replicate() and not p.is_replicate() and i not in alike else w
             for i, (w, p) in enumerate(zip(wanted, x.placements, strict=True))
         ]
-        return _value(a.redistribute(placements=wanted).to_local(grad_placements=gradients))
+        return arrived(a.redistribute(placements=wanted).to_local(grad_placements=gradients))
 
     def from_shard(self, shard: Array, x: Array) -> Array:
         """Return the tensor that has this process's shard and is placed like x."""
@@ -152,7 +154,7 @@ class DTensorOps(TorchOps):
     def from_largest(self, largest: Array, x: Array) -> Array:
         """Return the largest of the 0-d results of all shards of x, or NaN if one is NaN."""
         cuts = [i for i, p in enumerate(x.placements) if not (p.is_replicate() or p.is_partial())]
-        return self.placed(_largest(largest, x.device_mesh, cuts), x)
+        return self.placed(largest_of_all(largest, x.device_mesh, cuts), x)
 
     def cuts(self, axes: tuple[int, ...], *arrays: Array) -> tuple[int, ...]:
         """Return the axes of the mesh over which some axes of one of the tensors are spread."""
@@ -175,7 +177,7 @@ class DTensorOps(TorchOps):
         """Return x, of the shape of another tensor, placed like it."""
         return x.redistribute(placements=_settled(like)).reshape(like.shape)
 
-    def part(self, own: Any, like: Array, cuts: tuple[int, ...], *, alike: bool = False) -> "PartOps":
+    def part(self, own: Any, like: Array, cuts: tuple[int, ...], *, alike: bool = False) -> PartOps:
         """Return operations for a shard, with sums and maxima over all shards along some axes of the mesh."""
         return PartOps(
             xp=own.xp,
@@ -190,100 +192,12 @@ class DTensorOps(TorchOps):
         )
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class PartOps(TorchOps):
-    """Operations for a shard, whose sums and maxima along the axes that are cut are those of the whole tensor."""
-
-    own: Any = None
-    mesh: Any = None
-    mesh_axes: tuple[int, ...] = ()
-    alike: bool = False
-
-    is_part = True
-
-    @property
-    def alone(self) -> Any:
-        """The operations for the shard alone."""
-        return self.own
-
-    def over_shards(self, total: Array) -> Array:
-        """Add up the totals of all shards."""
-        if not (torch.is_grad_enabled() and total.requires_grad):
-            return _added(total, self.mesh, self.mesh_axes)
-        found: Array = _Added.apply(total, self.mesh, self.mesh_axes, self.alike)
-        return found
-
-    def largest(
-        self, x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Array:
-        """Return the largest numbers of all shards along the axes that are cut, or NaN if one of them is NaN."""
-        axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
-        if math.prod([x.shape[a] for a in axes]):
-            here = self.own.largest(x, axes, keepdims=keepdims)
-        else:
-            shape = [1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes]
-            here = torch.full(shape, -math.inf, dtype=x.dtype, device=x.device)
-        return _largest(here, self.mesh, self.mesh_axes)
-
-    def number_below(self, ascending: Array, bounds: Array) -> Array:
-        """Count, along the last axis, the sorted elements below each bound."""
-        return torch.searchsorted(ascending.contiguous(), bounds.contiguous())
-
-    def sorted_with(self, keys: Array, *others: Array) -> tuple[Array, ...]:
-        """Sort keys along the last axis, and order other tensors as the keys."""
-        ascending, order = torch.sort(keys, dim=-1)
-        return ascending, *[torch.gather(a, -1, order) for a in others]
-
-
-class _Added(torch.autograd.Function):  # type: ignore[misc]
-    """The sum of the tensors of all processes along some axes of a mesh, with its gradient.
-
-    If each process goes on with its shard, the gradient of the sum is the sum of the gradients. If all processes
-    compute the same from the sum, its gradient is the same in all of them.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, here: Array, mesh: Any, cuts: tuple[int, ...], alike: bool) -> Array:  # noqa: FBT001
-        """Return the sum."""
-        ctx.mesh, ctx.cuts, ctx.alike = mesh, cuts, alike
-        return _added(here, mesh, cuts)
-
-    @staticmethod
-    def backward(ctx: Any, g: Array) -> tuple[Array | None, ...]:
-        """Return the gradient for the tensor of this process."""
-        return g if ctx.alike else _Added.apply(g, ctx.mesh, ctx.cuts, ctx.alike), None, None, None
-
-
-def _added(here: Array, mesh: Any, cuts: Sequence[int], operation: str = "sum") -> Array:
-    """Reduce the tensors of all processes along some axes of a mesh."""
-    here, alike = here.detach(), [Replicate()] * mesh.ndim
-    for cut in cuts:
-        placements = [Partial(operation) if i == cut else Replicate() for i in range(mesh.ndim)]
-        here = _value(DTensor.from_local(here, mesh, placements).redistribute(placements=alike).to_local())
-    return here
-
-
-def _largest(here: Array, mesh: Any, cuts: Sequence[int]) -> Array:
-    """Return the largest of real numbers of all processes; NaN travels as a number of its own."""
-    if not cuts:
-        return here
-    nan = torch.isnan(here)
-    both = torch.stack([torch.where(nan, torch.zeros_like(here), here), nan.to(here.dtype)])
-    most, is_nan = _added(both, mesh, cuts, "max")
-    return torch.where(is_nan > 0, torch.full_like(most, math.nan), most)
-
-
 def _whole(shard: Array, mesh: Any, placements: Sequence[Placement], shape: tuple[int, ...]) -> Array:
     """Return the tensor of a shape that has this process's shard. Shards may have different lengths."""
     strides = [1] * len(shape)
     for i in range(len(shape) - 1, 0, -1):
         strides[i - 1] = strides[i] * max(shape[i], 1)
     return DTensor.from_local(shard, mesh, placements, shape=torch.Size(shape), stride=tuple(strides))
-
-
-def _value(local: Array) -> Array:
-    """Return a tensor that has arrived, as a plain tensor."""
-    return local.wait() if hasattr(local, "wait") else local
 
 
 def _is_cut(p: Placement, shape: tuple[int, ...]) -> bool:
