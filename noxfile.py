@@ -28,11 +28,25 @@ CPU_BACKENDS = {  # name: what to install
     "torch": ["-e.[torch]"],
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
+    "cubed": ["-e.[cubed]"],
 }
-SUITES_OF_THEIR_OWN = ["agree", "benchmarks", "cli", "containers", "docs", "examples", "optim", "tinker"]
+SUITES_OF_THEIR_OWN = [
+    "agree",
+    "benchmarks",
+    "cli",
+    "containers",
+    "distributed",
+    "docs",
+    "examples",
+    "optim",
+    "tinker",
+]
 
 
 _EXAMPLES = {
+    ("cubed",): {
+        "L1_ANY_EXAMPLES": "3"
+    },  # each result that Cubed computes takes 30 ms, for files are written
     ("jax",): {"L1_ANY_EXAMPLES": "15"},  # JAX compiles anew for each shape that Hypothesis draws
     ("numpy", "dask", "torch"): {"L1_ANY_EXAMPLES": "30"},  # the sessions for each library draw more
 }
@@ -132,6 +146,13 @@ def agree(session: nox.Session) -> None:
     session.install("-e.[all-cpu]", *group("test"), "matplotlib>=3.10")
     suites = ["tests/agree", "tests/benchmarks", "tests/cli", "tests/docs"]
     run_pytest(session, *suites, backends=[*CPU_BACKENDS])
+
+
+@nox.session(tags=FULL)
+def distributed(session: nox.Session) -> None:
+    """Test what spreads arrays over processes and machines: a cluster of Dask's, and Cubed within a bound on memory."""
+    session.install("-e.[torch,jax,dask,cubed]", "distributed", "zarr", *group("test"))
+    run_pytest(session, "tests/distributed", backends=["numpy", "torch", "jax", "dask", "cubed"])
 
 
 @nox.session(tags=FULL)

@@ -91,10 +91,25 @@ def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops
 def _on_groups(
     formula: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
 ) -> Array:
-    if not _by_formula(x, axes, ops):
-        return along(formula, x, step=step, axes=axes, ops=ops)
+    if ops.is_chunked and chunks.is_cut(x, axes):
+        largest, length = [
+            chunks.of_each(functools.partial(_one_of, which), (_parts(x, axes, ops),), axes, ops=ops)
+            for which in (0, 1)
+        ]
+        return along(formula, x, largest, length, step=step, axes=(), ops=ops)
+    if ops.is_chunked:
+        return along(formula, x, None, None, step=step, axes=axes, ops=ops)
     formula, steps = with_step(formula, step)
-    return plan.elementwise(formula, x, *steps, whole=axes, ops=ops)
+    return plan.elementwise(formula, x, None, None, *steps, whole=axes, ops=ops)
+
+
+def _parts(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    """Return what `of_chunk` finds in each chunk; that of all chunks of a group is in one chunk."""
+    return chunks.merged(chunks.of_each(formulas.of_chunk, (x,), axes, results=2, ops=ops), axes)
+
+
+def _one_of(which: int, pairs: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    return formulas.of_chunks(pairs, axes=axes, ops=ops)[which]
 
 
 def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
@@ -113,20 +128,15 @@ def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
 
 def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     every = tuple(range(x.ndim))
-    if _by_formula(x, axes, ops):
+    if not ops.is_chunked:
         return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)
     number = isinstance(weights, float)
-    formula = functools.partial(_weighted_norms, groups=axes)
-    arrays = chunks.merged(x, axes), None if number else weights
-    total = chunks.reduce(formula, arrays, every, keepdims=False, ops=ops)
+    formula: Callable[..., Array] = functools.partial(_weighted_norms, groups=axes)
+    if chunks.is_cut(x, axes):
+        x = chunks.of_each(formulas.norms_of_chunks, (_parts(x, axes, ops),), axes, ops=ops)
+        formula = _weighted
+    total = chunks.reduce(formula, (x, None if number else weights), every, keepdims=False, ops=ops)
     return total * weights if number else total
-
-
-def _by_formula(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> bool:
-    """Whether to apply the formula to the whole array: for Dask only if groups span chunks and no chunk is empty."""
-    if not ops.is_chunked:
-        return True
-    return chunks.is_cut(x, axes) and (extent(x, axes) is None or not chunks.may_be_empty(x))
 
 
 def _weighted_norms(
@@ -146,6 +156,12 @@ def _weighted_norms(
     if norms is None:
         with ops.quiet():  # NumPy would warn of complex quotients of NaN
             norms = formulas.norms(x, axes=groups, ops=ops)
+    return _weighted(norms, weights, axes=axes, keepdims=keepdims, ops=ops)
+
+
+def _weighted(
+    norms: Array, weights: Threshold | None, *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
+) -> Array:
     if weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
     return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)
