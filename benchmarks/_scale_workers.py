@@ -1,4 +1,4 @@
-"""Measures one engine with some devices or worker processes, in a process of its own: `python _scale_workers.py jax 4 1000`.
+"""Measures one engine with some devices or worker processes, in a process of its own: `_scale_workers.py jax 4 1000`.
 
 It prints JSON: for the package's value and for the plain expression the time, the bytes that travelled between devices
 or workers, and the peak memory of a device or worker beyond that of its part of the array.
