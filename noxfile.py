@@ -29,6 +29,7 @@ CPU_BACKENDS = {  # name: what to install
     "torch": ["-e.[torch]"],
     "jax": ["-e.[jax]"],
     "dask": ["-e.[dask]"],
+    "cubed": ["-e.[cubed]"],
 }
 SUITES_OF_THEIR_OWN = [
     "agree",
@@ -44,6 +45,7 @@ SUITES_OF_THEIR_OWN = [
 
 
 _EXAMPLES = {
+    ("cubed",): {"L1_ANY_EXAMPLES": "3"},  # Cubed writes files: each result that it computes takes 30 ms
     ("jax",): {"L1_ANY_EXAMPLES": "10"},  # JAX compiles anew for each shape that Hypothesis draws
     ("numpy", "dask", "torch"): {"L1_ANY_EXAMPLES": "20"},  # the sessions for each library draw more
 }
@@ -151,17 +153,17 @@ def agree(session: nox.Session) -> None:
 
 
 @nox.session(tags=FULL)
+def distributed(session: nox.Session) -> None:
+    """Test arrays spread over devices, processes and workers of this machine, and Cubed within a bound on memory."""
+    install(session, "-e.[torch,jax,dask,cubed]", "distributed", "zarr", *group("test"))
+    run_pytest(session, "tests/distributed", backends=["numpy", "torch", "jax", "dask", "cubed"])
+
+
+@nox.session(tags=FULL)
 def containers(session: nox.Session) -> None:
     """Test the pytrees of other libraries, and that matrices and frames are refused."""
     install(session, "-e.[torch,jax]", *group("test"), *group("containers"))
     run_pytest(session, "--numprocesses=2", "tests/containers", backends=["numpy", "torch", "jax"])
-
-
-@nox.session(tags=FULL)
-def distributed(session: nox.Session) -> None:
-    """Test arrays that are spread over devices and processes of this machine."""
-    session.install("-e.[torch,jax,dask]", *group("test"))
-    run_pytest(session, "tests/distributed", backends=["torch", "jax", "dask"])
 
 
 @nox.session(python=OLDEST_PYTHON, tags=FULL)
@@ -198,13 +200,6 @@ def tinker(session: nox.Session) -> None:
     """Train through the real Tinker SDK and a server on this machine."""
     install(session, "-e.[torch]", *group("test"), *group("tinker"))
     run_pytest(session, "tests/tinker", backends=["torch"])
-
-
-@nox.session(tags=FULL)
-def distributed(session: nox.Session) -> None:
-    """Run arrays that are spread over several processes of this machine."""
-    session.install("-e.[torch,jax,dask]", *group("test"))
-    run_pytest(session, "tests/distributed", backends=["torch", "jax", "dask"])
 
 
 @nox.session(tags=FULL)

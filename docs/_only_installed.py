@@ -12,7 +12,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-OPTIONAL = ("cupy", "dask", "jax", "numba", "optax", "tinker", "torch", "triton")
+OPTIONAL = (
+    "cubed",
+    "cupy",
+    "dask",
+    "distributed",
+    "jax",
+    "numba",
+    "optax",
+    "tinker",
+    "torch",
+    "triton",
+    "zarr",
+)
 ROOT = Path(__file__).parents[1]
 
 

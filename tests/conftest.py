@@ -93,6 +93,11 @@ class Library:
         return self.variant.dtypes
 
     @property
+    def is_lazy(self):
+        """Whether its arrays are made of chunks and have no values before they are computed."""
+        return self.name in ("dask", "cubed")
+
+    @property
     def tolerance(self):
         """The contract's bound on the error of a float32 sum, in ulps."""
         return 1 if self.variant.accumulator == "float64" else 4
@@ -106,7 +111,9 @@ class Library:
         """Make an array of the library from nested lists or a NumPy array, in the dtype of a standard name."""
         values = np.array(values)  # torch warns of what it may not write to
         dtype = dtype or values.dtype.name
-        if self.name == "dask":
+        if self.name == "cubed" and values.size > 10_000:  # asarray keeps data in the plan, up to 1 MB
+            return self.xp.from_array(values.astype(dtype))
+        if self.is_lazy:
             return self.xp.asarray(values.astype(dtype))
         return self.xp.asarray(values, dtype=getattr(self.xp, dtype), device=self.device)
 

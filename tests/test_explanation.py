@@ -27,13 +27,20 @@ def test_without_kernels(library, kind):
     x = library.asarray(np.ones(10 if kind == "small" else LARGE), "float32")
     with kernels(enabled=False):
         said = l1.explain(l1.value, x)
-    title = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX", "dask": "Dask", "cupy": "CuPy"}
+    title = {
+        "numpy": "NumPy",
+        "torch": "PyTorch",
+        "jax": "JAX",
+        "dask": "Dask",
+        "cubed": "Cubed",
+        "cupy": "CuPy",
+    }
     name = title.get(library.name, "array_api_strict")
-    state = "lazy" if library.name == "dask" else "plain"
+    state = "lazy" if library.is_lazy else "plain"
     assert said.startswith(f"{name} float32, {state}: the formula on ")
     by_blocks = kind == "large" and library.name in ("numpy", "torch", "strict") and not library.variant.gpu
     assert ("blocks of 1048576 elements" in said) == by_blocks
-    assert ("each chunk" in said) == (library.name == "dask")
+    assert ("each chunk" in said) == library.is_lazy
     assert ("jax.jit" in said) == (library.name == "jax")
     assert ("kernels are turned off" in said) == (library.name in ("numpy", "torch", "cupy"))
 

@@ -12,7 +12,7 @@ NAMES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
 MOST_LINES = 300
 MOST_FILES = 14
 
-LIBRARIES = ("cupy", "dask", "jax", "torch")
+LIBRARIES = ("cubed", "cupy", "dask", "jax", "torch")
 WITH_LIBRARIES = {"_arrays", "_kernels", "cli", "optim", "testing", "tinker"}
 """The folders that may name array libraries."""
 

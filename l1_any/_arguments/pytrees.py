@@ -102,7 +102,7 @@ def _children(
     node = _opened(tree)
     if node is None:
         raise TypeError(
-            f"`{path}` must be an array of an array API library (NumPy, PyTorch, CuPy, JAX, Dask), or a list, "
+            f"`{path}` must be an array of an array API library (NumPy, PyTorch, CuPy, JAX, Dask, Cubed), or a list, "
             f"tuple, mapping or other pytree or iterable of such arrays, got {type(tree).__name__}{hint(tree)}."
         )
     return node

@@ -50,7 +50,22 @@ class DaskOps(ArrayOps):
         return x._meta  # noqa: SLF001
 
     def map_chunks(
-        self, function: Callable[..., Array], *arrays: Array, dtype: DType, meta: Array, **lengths: Any
+        self,
+        function: Callable[..., Array],
+        *arrays: Array,
+        dtype: DType,
+        meta: Array,
+        copies: int = 0,
+        **lengths: Any,
     ) -> Array:
         """Return the lazy array of the results of a function on the chunks of arrays with equal chunks."""
+        del copies  # Dask does not ask how much memory a task needs
         return dask.array.map_blocks(function, *arrays, dtype=dtype, meta=meta, **lengths)
+
+    def sum_of_chunks(self, sums: Array, axes: tuple[int, ...], *, keepdims: bool) -> Array:
+        """Add the sums of chunks in rounds, four at a time."""
+        return sums.sum(axis=axes, keepdims=keepdims, split_every=4)
+
+    def rechunk(self, x: Array, lengths: dict[int, Any]) -> Array:
+        """Return x with other chunks along some axes."""
+        return x.rechunk(lengths)

@@ -33,6 +33,7 @@ LIBRARIES = [
     Library("torch.fx", "Proxy", "l1_any._arrays.torch_symbols:SymbolOps"),
     Library("jax", "Array", "l1_any._arrays.jax:JaxOps"),
     Library("dask.array", "Array", "l1_any._arrays.dask:DaskOps"),
+    Library("cubed", "Array", "l1_any._arrays.cubed:CubedOps"),
     Library("cupy", "ndarray", "l1_any._arrays.cupy:CupyOps"),
     Library("array_api_strict", "", "l1_any._arrays.strict:StrictOps"),
 ]

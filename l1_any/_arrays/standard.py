@@ -228,6 +228,10 @@ class ArrayOps(Description, Differentiation, Chunked, Sharded):
         """Sort an array of numbers >= 0 along an axis, NaN first."""
         return self.xp.sort(x, axis=axis, descending=True, stable=False)
 
+    def flat(self, x: Array) -> Array:
+        """Return an array that is not empty as a vector."""
+        return self.xp.reshape(x, (-1,))
+
     def take_along(self, x: Array, order: Array, axis: int) -> Array:
         """Return the elements of x along an axis in an order, which has the shape of x."""
         return self.xp.take_along_axis(x, order, axis=axis)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
-from .penalty import Penalty
+from .penalty import Penalty, of_numbers
 from .sums import Terms
 
 Size = Callable[..., Array]
@@ -87,7 +87,7 @@ def squared(
     ops: ArrayOps,
 ) -> Array:
     """Return size²; the numbers are those of the penalty, if they are arrays."""
-    a = size(x, where, weights, _with(penalty, numbers) if numbers else penalty, ops=ops)
+    a = size(x, where, weights, of_numbers(penalty, numbers), ops=ops)
     return a * a
 
 
@@ -100,7 +100,7 @@ def squares_in_range(size: Size, penalty: Penalty, *, ops: ArrayOps) -> tuple[Te
             x: Array, where: Array | None, weights: Array | None, *numbers: Array, ops: ArrayOps
         ) -> Array:
             xp = ops.xp
-            a = xp.abs(size(x, where, weights, _with(penalty, numbers) if numbers else penalty, ops=ops))
+            a = xp.abs(size(x, where, weights, of_numbers(penalty, numbers), ops=ops))
             large, small, one = a > scales.high, a < scales.low, xp.ones_like(a)
             # The scale is an array: XLA would multiply the squares by the square of a constant.
             a = a * xp.where(large, scales.down * one, xp.where(small, scales.up * one, one))
@@ -120,12 +120,6 @@ def root_in_range(large: Array, others: Array, small: Array, *, ops: ArrayOps) -
     above = middle * down
     root = xp.where(large > 0, xp.sqrt(large + above * above) / down, root)
     return xp.where(xp.isnan(others), others, root)
-
-
-def _with(penalty: Penalty, numbers: tuple[Array, ...]) -> Penalty:
-    """Return the penalty with other arrays: those of a chunk."""
-    kind: Callable[..., Penalty] = type(penalty)
-    return kind(*numbers)
 
 
 def _wide(x: Array, where: Array | None, *, ops: ArrayOps) -> Array:

@@ -86,6 +86,15 @@ def terms_of(penalty: Penalty) -> Terms:
     return own if penalty.arrays else penalty.terms
 
 
+def of_numbers(penalty: Penalty, numbers: tuple[Array, ...]) -> Penalty:
+    """Return the penalty with other arrays as its numbers, those of a chunk; unchanged if there are none."""
+    if not numbers:
+        return penalty
+    kind: Any = type(penalty)
+    found: Penalty = kind(*numbers)
+    return found
+
+
 def constant(penalty: Penalty, ops: ArrayOps) -> Penalty:
     """Return the penalty with its arrays as constants of automatic differentiation."""
     if not penalty.arrays:

@@ -2,7 +2,6 @@
 
 import math
 
-from l1_any._arrays.shapes import is_known
 from l1_any._arrays.standard import ArrayOps
 from l1_any._typing import Array
 
@@ -56,9 +55,12 @@ def threshold(step: Threshold, weights: Array | None, where: Array | None, *, op
 
 def shrink(x: Array, t: Threshold, *, ops: ArrayOps) -> Array:
     """sign(x)·max(|x| - t, 0) of real x, with +0.0 for every zero and a derivative of 0 where |x| <= t."""
-    # array-api-compat's clip cannot handle Dask arrays of unknown lengths.
-    clips = not ops.is_differentiated and (not ops.is_chunked or all(map(is_known, x.shape)))
-    if clips and isinstance(t, float) and t >= SMALLEST_NORMAL[ops.result_name]:
+    # array-api-compat's clip makes three arrays of Dask's, and cannot handle unknown lengths.
+    if (
+        not (ops.is_differentiated or ops.is_chunked)
+        and isinstance(t, float)
+        and t >= SMALLEST_NORMAL[ops.result_name]
+    ):
         return x - ops.clip(x, -t, t)  # x - x is +0.0
     zero = ops.zero(x)
     p = x - ops.detach(ops.sign(x)) * t

@@ -93,10 +93,25 @@ def _group_subgradient(x: Array, scale: Threshold, *, axes: tuple[int, ...], ops
 def _on_groups(
     formula: Callable[..., Array], x: Array, step: Threshold, *, axes: tuple[int, ...], ops: ArrayOps
 ) -> Array:
-    if ops.has_shards or not _by_formula(x, axes, ops):
-        return along(formula, x, step=step, axes=axes, ops=ops)
+    if ops.is_chunked and chunks.is_cut(x, axes):
+        largest, length = [
+            chunks.of_each(functools.partial(_one_of, which), (_parts(x, axes, ops),), axes, ops=ops)
+            for which in (0, 1)
+        ]
+        return along(formula, x, largest, length, step=step, axes=(), ops=ops)
+    if ops.is_chunked or ops.has_shards:
+        return along(formula, x, None, None, step=step, axes=axes, ops=ops)
     formula, steps = with_step(formula, step)
-    return plan.elementwise(formula, x, *steps, whole=axes, ops=ops)
+    return plan.elementwise(formula, x, None, None, *steps, whole=axes, ops=ops)
+
+
+def _parts(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    """Return what `of_chunk` finds in each chunk; that of all chunks of a group is in one chunk."""
+    return chunks.merged(chunks.of_each(formulas.of_chunk, (x,), axes, results=2, ops=ops), axes)
+
+
+def _one_of(which: int, pairs: Array, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
+    return formulas.of_chunks(pairs, axes=axes, ops=ops)[which]
 
 
 def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
@@ -115,31 +130,22 @@ def _count(leaves: Sequence[Leaf], axes: Groups) -> Array | float:
 
 def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], ops: ArrayOps) -> Array:
     every = tuple(range(x.ndim))
-    if ops.has_shards:
-        if extent(x, axes) == 0:
-            return ops.full((), 0, ops.accumulator, x)
-        numbers = weights if isinstance(weights, float) else None
-
-        def on_shard(x: Array, weights: Array | None, **options: Any) -> Array:
-            return _weighted_norms(x, weights if numbers is None else numbers, groups=axes, **options)
-
-        return shards.on_groups(on_shard, x, None if numbers is not None else weights, axes, ops=ops)
-    if _by_formula(x, axes, ops):
-        return _weighted_norms(x, weights, groups=axes, axes=every, keepdims=False, ops=ops)
+    if ops.has_shards and extent(x, axes) == 0:
+        return ops.full((), 0, ops.accumulator, x)
     number = weights if isinstance(weights, float) else None
+    array = weights if number is None else None
+    formula = _weighted_norms
+    if ops.is_chunked and chunks.is_cut(x, axes):
+        x, formula = _parts(x, axes, ops), _norms_of_parts
 
-    def on_chunk(x: Array, weights: Array | None, **options: Any) -> Array:
-        return _weighted_norms(x, weights if number is None else number, groups=axes, **options)
+    def on_part(x: Array, weights: Array | None, **options: Any) -> Array:
+        return formula(x, weights if number is None else number, groups=axes, **options)
 
-    arrays = chunks.merged(x, axes), weights if number is None else None
-    return chunks.reduce(on_chunk, arrays, every, keepdims=False, ops=ops)
-
-
-def _by_formula(x: Array, axes: tuple[int, ...], ops: ArrayOps) -> bool:
-    """Whether to apply the formula to the whole array: for Dask only if groups span chunks and no chunk is empty."""
-    if not ops.is_chunked:
-        return True
-    return chunks.is_cut(x, axes) and (extent(x, axes) is None or not chunks.may_be_empty(x))
+    if ops.has_shards:
+        return shards.on_groups(on_part, x, array, axes, ops=ops)
+    if ops.is_chunked:
+        return chunks.reduce(on_part, (x, array), every, keepdims=False, ops=ops)
+    return on_part(x, array, axes=every, keepdims=False, ops=ops)
 
 
 def _weighted_norms(
@@ -162,3 +168,17 @@ def _weighted_norms(
     elif weights is not None:
         norms = norms * (weights if isinstance(weights, float) else ops.accumulated(weights))
     return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops.alone if ops.is_part else ops)
+
+
+def _norms_of_parts(
+    pairs: Array,
+    weights: Threshold | None,
+    *,
+    groups: tuple[int, ...],
+    axes: tuple[int, ...],
+    keepdims: bool,
+    ops: ArrayOps,
+) -> Array:
+    """Σ w·‖x‖₂ of groups that lie in several chunks, from what `of_chunk` found in them."""
+    norms = formulas.norms_of_chunks(pairs, axes=groups, ops=ops, weights=weights)
+    return sums.total(norms, axes=axes, keepdims=keepdims, ops=ops)

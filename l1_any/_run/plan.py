@@ -127,6 +127,8 @@ def elementwise(
     if is_by_blocks(ops, arrays[0], block):
         tell_blocks(ops, block, operation, arrays[0])
         return blocks.elementwise(formula, arrays, ops=ops, whole=whole, dtype=dtype, block=block)
+    if ops.is_lazy and not ops.fuses:
+        return _on_chunks(formula, arrays, whole, dtype=dtype, ops=ops)
     if decision.asked:
         _tell(ops, LAZY if ops.is_lazy else WHOLE, operation, arrays[0])
     if ops.is_complex:  # NumPy would warn of products and quotients of NaN and infinity
@@ -146,13 +148,20 @@ def along(
     """As `elementwise`, for a formula that needs some axes uncut; Dask's chunks are merged along them."""
     if not ops.is_lazy:
         return elementwise(formula, *arrays, ops=ops, whole=axes, few=few)
+    return _on_chunks(formula, arrays, axes, dtype=None, ops=ops)
+
+
+def _on_chunks(
+    formula: Formula, arrays: Arrays, whole: tuple[int, ...], *, dtype: DType | None, ops: ArrayOps
+) -> Array:
+    """Apply an elementwise formula to each chunk, when the result is computed."""
     if decision.asked:
         _tell(ops, CHUNKS)
 
     def on_chunk(*arrays: Array | None, ops: ArrayOps) -> Array:
-        return elementwise(formula, *arrays, ops=ops, whole=axes)
+        return elementwise(formula, *arrays, ops=ops, whole=whole, dtype=dtype)
 
-    return chunks.elementwise(on_chunk, arrays, axes, ops=ops)
+    return chunks.elementwise(on_chunk, arrays, whole, dtype=dtype, ops=ops)
 
 
 def largest(formula: Formula, *arrays: Array | None, dtype: DType, ops: ArrayOps) -> Array:

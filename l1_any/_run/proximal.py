@@ -251,7 +251,7 @@ def _of_dtype(leaves: Sequence[Leaf], dtype: DType) -> ArrayOps:
 
 def _flat(x: Array, ops: ArrayOps) -> Array:
     empty = extent(x) == 0  # Dask cannot reshape it
-    return ops.full((0,), 0, x.dtype, x) if empty else ops.xp.reshape(x, (-1,))
+    return ops.full((0,), 0, x.dtype, x) if empty else ops.flat(x)
 
 
 def _weights(leaf: Leaf, dtype: DType) -> Array:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from l1_any._arrays.standard import ArrayOps
+from l1_any._formulas import penalty as penalties
 from l1_any._formulas import sums
 from l1_any._formulas.penalty import MAGNITUDE, Penalty
 from l1_any._typing import Array
@@ -31,20 +32,22 @@ def derivative(
         s = fused(x, where, scale, *penalty, ops=ops) if one else None
         if s is not None:
             return s
-    if n is not None and not isinstance(n, float):
+    by_number = n is None or isinstance(n, float)
+    number = n if by_number else None
 
-        def by_array(
-            x: Array, where: Array | None, weights: Array | None, n: Array, *, ops: ArrayOps
-        ) -> Array:
-            return penalty.derivative(x, where, weights, factor, n, ops=ops)
+    def formula(
+        x: Array,
+        where: Array | None,
+        weights: Array | None,
+        n: Array | None = None,
+        *numbers: Array,
+        ops: ArrayOps,
+    ) -> Array:
+        own = penalties.of_numbers(penalty, numbers) if numbers else penalty
+        return own.derivative(x, where, weights, factor, number if n is None else n, ops=ops)
 
-        s = plan.elementwise(by_array, x, where, weights, n, ops=ops, operation=operation)
-    else:
-
-        def by_number(x: Array, where: Array | None, weights: Array | None, *, ops: ArrayOps) -> Array:
-            return penalty.derivative(x, where, weights, factor, n, ops=ops)
-
-        s = plan.elementwise(by_number, x, where, weights, ops=ops, operation=operation)
+    others = () if by_number and not penalty.arrays else (None if by_number else n, *penalty.arrays)
+    s = plan.elementwise(formula, x, where, weights, *others, ops=ops, operation=operation)
     return ops.detach(s) if ops.is_differentiated else s
 
 

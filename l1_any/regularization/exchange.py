@@ -40,7 +40,7 @@ def bring(value: Any, like: Array, ops: ArrayOps) -> Array:
         value = _unwrapped(value)
         own = find(value)
     if own is not None and own.is_chunked:
-        raise TypeError("a Dask array beside logprobs of another library; compute it first")
+        raise TypeError(f"a {own.title} array beside logprobs of another library; compute it first")
     host = np.asarray(value) if own is None else own.to_host(value)
     if host.dtype.kind not in "biufc":
         raise TypeError(f"values of dtype {host.dtype}, which are not numbers")

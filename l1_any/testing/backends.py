@@ -245,6 +245,14 @@ BACKENDS = (
     ),
     Backend("dask", "Dask", "dask.array", "l1_any[dask]", (Variant("dask"),), "lazy"),
     Backend(
+        "cubed",
+        "Cubed",
+        "cubed",
+        "l1_any[cubed]",
+        (Variant("cubed", dtypes=(*SINGLE, *DOUBLE)),),
+        "lazy, within a bound on memory",
+    ),
+    Backend(
         "cupy",
         "CuPy",
         "cupy",

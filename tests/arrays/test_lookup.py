@@ -33,7 +33,7 @@ def test_the_accumulator_is_the_one_of_the_device(library):
 
 def test_a_plain_array_is_plain(library):
     x = library.asarray([1.0], "float32")
-    assert state_of(x) is (State.LAZY if library.name == "dask" else State.PLAIN)
+    assert state_of(x) is (State.LAZY if library.is_lazy else State.PLAIN)
 
 
 @pytest.mark.parametrize("x", [1.0, None, "abc", [1.0], (), {}, np, object()])

@@ -15,7 +15,7 @@ from every_function import CALLS
 
 from l1_any.testing import kernels
 
-COUNT = {"numpy": 5000, "torch": 5000, "strict": 500, "jax": 1000, "dask": 100}
+COUNT = {"numpy": 5000, "torch": 5000, "strict": 500, "jax": 1000, "dask": 100, "cubed": 20}
 NO_NUMBA = pytest.mark.skipif(find_spec("numba") is None, reason="the kernels need numba")
 WAYS = ["formulas", pytest.param("kernels", marks=NO_NUMBA)]
 
