@@ -55,8 +55,7 @@ def prox(
     Raises
     ------
     TypeError
-        An argument of the wrong type or dtype, or of another array library than ``x``; complex ``x`` with
-        ``nonnegative=True``.
+        An argument of the wrong type, dtype or array library; complex ``x`` with ``nonnegative=True``.
     ValueError
         A shape that does not fit, another device, a negative or non-finite number as step or weight.
 
@@ -70,8 +69,7 @@ def prox(
     Under automatic differentiation in torch and JAX the derivative is that of the formula where the result is
     not zero. It is 0 where the result is zero, and therefore at the kinks :math:`|x_i| = t w_i`.
 
-    The formula is that of Parikh and Boyd, "Proximal Algorithms", 2014, section 6.5.2; Beck, "First-Order
-    Methods in Optimization", 2017, chapter 6.
+    The formula is that of Parikh and Boyd, "Proximal Algorithms", 2014, section 6.5.2.
 
     Examples
     --------
@@ -85,9 +83,9 @@ def prox(
     if unknown:
         keywords.refuse(prox, unknown)
     if where is weights is xp is None and not nonnegative:
-        found: Tree | None = direct.prox(x, step)
-        if found is not None:
-            return found
+        quick: Tree | None = direct.prox(x, step)
+        if quick is not None:
+            return quick
     arrays, treedef = leaves(x, where, weights, xp)
     step, arrays = step_of_each(step, arrays, "step")
     if nonnegative:
@@ -201,10 +199,8 @@ def project(
         An argument of the wrong type or dtype, or of another array library than ``x``; complex ``x`` with
         ``nonnegative=True``.
     ValueError
-        An axis or shape that does not fit, another device, a negative or non-finite number as radius or
-        weight.
-    numpy.exceptions.AxisError
-        An axis that ``x`` does not have. This error is a ValueError and an IndexError.
+        A shape that does not fit, another device, a negative or non-finite number as radius or weight; as
+        `numpy.exceptions.AxisError` an axis that ``x`` does not have.
 
     Notes
     -----

@@ -14,6 +14,7 @@ from . import huge_pages, torch_autograd
 from .dtypes import dtype_name
 from .standard import ArrayOps
 from .state import State
+from .torch_private import current_mode, forward_ad
 
 T = TypeVar("T")
 
@@ -24,18 +25,6 @@ _CPU = torch.device("cpu")
 _FLOAT64 = np.dtype(np.float64)
 _FLOAT32 = torch.finfo(torch.float32).max
 _REFUSED = "a sparse or nested tensor; pass its values, or a list of dense tensors"
-
-# A dispatch mode may keep a result, as selective checkpointing does; such a result must not be overwritten. torch has
-# no public function that tells whether a mode is active. If this private one disappears, a mode is assumed, and
-# nothing is written in place.
-_current_mode = getattr(
-    getattr(torch.utils, "_python_dispatch", None), "_get_current_dispatch_mode", lambda: "unknown"
-)
-
-# Only inside `forward_ad.dual_level()` can a tensor have a tangent. torch has no public function that tells whether
-# that is active, and `unpack_dual` takes longer than all other questions together. If this private variable
-# disappears, each tensor is asked.
-_forward_ad = torch.autograd.forward_ad
 
 
 class TorchOps(ArrayOps):
@@ -72,7 +61,7 @@ class TorchOps(ArrayOps):
 
     def around(self) -> State:
         """Return TRACED under a compiler or a dispatch mode, else PLAIN."""
-        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None
+        at_work = torch.compiler.is_compiling() or torch.jit.is_tracing() or current_mode() is not None
         return State.TRACED if at_work else State.PLAIN
 
     def at(self, around: State | None, x: Array, *others: Array | None) -> Self:
@@ -80,7 +69,7 @@ class TorchOps(ArrayOps):
         state = State.PLAIN
         if around is State.TRACED or (
             around is None
-            and (torch.compiler.is_compiling() or torch.jit.is_tracing() or _current_mode() is not None)
+            and (torch.compiler.is_compiling() or torch.jit.is_tracing() or current_mode() is not None)
         ):
             state = State.TRACED
         else:
@@ -101,9 +90,9 @@ class TorchOps(ArrayOps):
                     state = State.TRACED
                     break
                 if a.is_meta or (
-                    getattr(_forward_ad, "_current_level", 0) >= 0
+                    getattr(forward_ad, "_current_level", 0) >= 0
                     and a.dtype is not torch.bool
-                    and _forward_ad.unpack_dual(a).tangent is not None
+                    and forward_ad.unpack_dual(a).tangent is not None
                 ):
                     state = State.TRACED
                     break

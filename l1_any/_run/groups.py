@@ -134,7 +134,7 @@ def _group_total(x: Array, weights: Threshold | None, *, axes: tuple[int, ...], 
         return ops.full((), 0, ops.accumulator, x)
     number = weights if isinstance(weights, float) else None
     array = weights if number is None else None
-    formula = _weighted_norms
+    formula: Callable[..., Array] = _weighted_norms
     if ops.is_chunked and chunks.is_cut(x, axes):
         x, formula = _parts(x, axes, ops), _norms_of_parts
 
