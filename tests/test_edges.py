@@ -321,3 +321,10 @@ class Rows(Constant):
 
     def subgradient(self, data, logprobs):
         return [super(Rows, self).subgradient(data, lp) for lp in logprobs]
+
+
+def test_products_that_underflow_are_positive_zeros(library):
+    x = library.asarray([-1.0, 1.0, -2.0], "float32")
+    s = to_numpy(l1.subgradient(x, weights=1e-60))
+    assert not s.any()
+    assert not np.signbit(s).any()
