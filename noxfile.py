@@ -1,6 +1,6 @@
 """What a contributor runs: `nox -l` lists it.
 
-Plain `nox` tests what needs neither torch nor JAX, and `nox -t full` the rest of what needs no GPU.
+Plain `nox` tests what needs none of torch, JAX and Cubed, and `nox -t full` the rest of what needs no GPU.
 """
 
 import logging

@@ -178,7 +178,7 @@ def shrink_groups(kernel, place, n):
     for step in (0.0, 1e-30, 1.0, 4.0, 1e6, math.inf):
         p = kernel(x, step, axes=(1,), ops=ops)
         with np.errstate(all="ignore"):
-            expected = groups.prox(x, step, axes=(1,), ops=ops)
+            expected = groups.prox(x, None, None, step, axes=(1,), ops=ops)
         assert (type(p), p.shape, p.dtype) == (type(x), x.shape, x.dtype)
         got, wanted = np.array(to_numpy(p)), np.array(to_numpy(expected))
         assert np.array_equal(np.isnan(got), np.isnan(wanted))

@@ -79,15 +79,21 @@ def naive_norms(x, *, axes, ops):
     return np.sqrt(np.sum(np.square(x.astype(float)), axis=axes, keepdims=True))
 
 
+def shrunk_groups(x, step, *, axes, ops):
+    return groups.prox(x, None, None, step, axes=axes, ops=ops)
+
+
 def shrunk(x, step, *, axes, ops):
     """Groups that become zero keep the signs of their zeros."""
     return np.where(
-        groups.norms(x, axes=axes, ops=ops) <= step, x * 0, groups.prox(x, step, axes=axes, ops=ops)
+        groups.norms(x, axes=axes, ops=ops) <= step,
+        x * 0,
+        groups.prox(x, None, None, step, axes=axes, ops=ops),
     )
 
 
 def overwritten(x, step, *, axes, ops):
-    x[...] = groups.prox(x, step, axes=axes, ops=ops)
+    x[...] = groups.prox(x, None, None, step, axes=axes, ops=ops)
     return x.copy()
 
 
@@ -98,7 +104,7 @@ RIGHT = {
     "soft_thresholds": thresholds,
     "sum_of_squared_signs": squared_signs,
     "group_norms": along_last(groups.norms),
-    "shrink_groups": along_last(groups.prox),
+    "shrink_groups": along_last(shrunk_groups),
 }
 WRONG = [
     ("sums_of_magnitudes", lambda leaves, *, ops: sums_of(penalty.terms, leaves, masks=False)),
