@@ -58,7 +58,7 @@ def prox(x: Array, step: object) -> Array | None:
 
 def _recorded(x: Array, size: int, axes: tuple[int, ...], ops: ArrayOps) -> Array | None:
     """Σ|x| of a tensor that autograd records, or None."""
-    if _is_few(size, ops):
+    if ops.is_result and _is_few(size, ops):  # the gradient of a half could overflow on the way to x
         magnitudes = ops.differentiable_abs(x)
         return ops.finished(ops.sum(magnitudes, axes, keepdims=False, dtype=ops.accumulator))
     if not autograd.is_one_function(x, ops, None, MAGNITUDE):
