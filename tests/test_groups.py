@@ -51,3 +51,19 @@ def test_a_group_of_no_elements_has_norm_0(library):
     assert float(to_numpy(l1.group_value(x, axis=1))) == 0
     for function in (lambda x: l1.group_subgradient(x, axis=1), lambda x: l1.prox_group(x, 1.0, axis=1)):
         assert tuple(function(x).shape) == (3, 0)
+
+
+def test_weights_of_a_mean_are_divided_in_the_precision_of_the_sum(library):
+    if "float64" not in library.dtypes:
+        pytest.skip("no float64")
+    x = library.asarray(np.ones((3, 1)), "float64")
+    w = np.asarray([[0.1], [0.2], [0.3]], np.float32)
+    s = to_numpy(l1.group_subgradient(x, axis=1, weights=library.asarray(w, "float32"), reduce="mean"))
+    assert np.allclose(s, w.astype(float) / 3, rtol=1e-15, atol=0)
+
+
+def test_a_complex_group_of_infinite_norm_is_unchanged(library):
+    if "complex64" not in library.dtypes:
+        pytest.skip("no complex numbers")
+    x = np.asarray([complex(np.inf, 2), 1 - 1j], np.complex64)
+    assert np.array_equal(to_numpy(l1.prox_group(library.asarray(x, "complex64"), 0.5, axis=0)), x)

@@ -154,4 +154,6 @@ def prox(
     wide = ops.wide(x)
     zero = ops.zero(wide)
     p = wide * factor
+    if ops.is_complex:  # infinity times a real number may be NaN in the other part
+        p = xp.where(infinite, wide, p)
     return rounded(xp.where(inside | (p == zero), zero, p), x, ops=ops)

@@ -92,7 +92,11 @@ def numbers(scale: Array | float | None, ops: ArrayOps) -> Memory:
     The scale is a number, an array of one element, or None for 1. The products are computed in the dtype of results
     and rounded once. Zeros are +0.0, but NaN for an infinite array, except where an element is masked out.
     """
-    g = 1.0 if scale is None else scale if isinstance(scale, float) else _number(ops.memory(scale))
+    if scale is None or isinstance(scale, float):
+        g = 1.0 if scale is None else scale
+    else:
+        own = ops.memory(scale)
+        g = _number(ops.memory(scale * 1) if own is None else own)  # torch may hold its negative
     if g == 1:
         return _signs(ops.dtype_name, ops.result_name)
     return _products(g, ops.dtype_name, ops.result_name)

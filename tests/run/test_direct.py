@@ -94,3 +94,15 @@ def test_second_derivative_is_zero(size):
     (g,) = torch.autograd.grad(l1.value(x), x, create_graph=True)
     again = torch.autograd.grad(g.sum() + (g * x.detach()).sum(), x, allow_unused=True)[0]
     assert again is None or not again.any()
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("size", [100, 40_000, 300_000])
+def test_a_lazily_negated_gradient(size):
+    import torch
+
+    g = torch.complex(torch.tensor(1.0), torch.tensor(2.0)).conj().imag
+    assert g.is_neg()
+    x = torch.linspace(-1, 1, size, requires_grad=True)
+    l1.value(x).backward(g)
+    assert torch.equal(x.grad, -2 * x.detach().sign())
