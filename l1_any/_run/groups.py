@@ -68,8 +68,8 @@ def group_subgradient(
     n = mean.divisor(_count(leaves, axes), ops=leaves[0].ops) if is_mean else 1.0
     for leaf, w, a in zip(leaves, weights, axes, strict=True):
         ops = leaf.ops
-        x, w = leaf.x, 1.0 if w is None else w
-        scale = (w if isinstance(w, float) else ops.accumulated(w)) / n
+        scale = 1.0 if w is None else w
+        x, scale = leaf.x, (scale if isinstance(scale, float) else ops.accumulated(scale)) / n
         if ops.differentiates is not None:
             x, scale = ops.detach(x), scale if isinstance(scale, float) else ops.detach(scale)
             ops = ops.in_state(State.PLAIN) if ops.is_recorded else ops
