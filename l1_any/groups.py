@@ -57,7 +57,8 @@ def group_value(
     Notes
     -----
     Norms and sums are taken in float64 where the library and the device have it, and squares neither overflow
-    nor vanish. The derivative in torch and JAX is `group_subgradient`, but 0 for a group with infinite elements. The penalty is that of Yuan and Lin,
+    nor vanish. The derivative in torch and JAX is `group_subgradient`, but 0 for a group with infinite elements.
+    The penalty is that of Yuan and Lin,
     "Model selection and estimation in regression with grouped variables", 2006.
 
     Examples
