@@ -137,6 +137,8 @@ def pytest_generate_tests(metafunc):
         marker = metafunc.definition.get_closest_marker("only")
         if marker:
             wanted = [each for each in wanted if each.name in marker.args]
+        if metafunc.definition.get_closest_marker("one_variant"):
+            wanted = list({each.name: each for each in reversed(wanted)}.values())[::-1]
         metafunc.parametrize(
             "library", wanted, ids=[each.variant.name for each in wanted], indirect=True, scope="session"
         )

@@ -11,7 +11,7 @@ from every_function import CALLS, arrays, flat, functions
 
 import l1_any as l1
 
-pytestmark = pytest.mark.only("numpy", "torch", "jax", "dask")
+pytestmark = [pytest.mark.only("numpy", "torch", "jax", "dask"), pytest.mark.one_variant]
 
 NUMBERS = (0.5, 0.75, 1.25)
 """Steps, radii, half-widths and weights that change from call to call."""

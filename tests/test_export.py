@@ -9,6 +9,8 @@ from every_function import CALLS, Arrays, arrays, flat, functions
 import l1_any as l1
 from l1_any.testing import to_numpy, ulps
 
+pytestmark = pytest.mark.one_variant
+
 SIZES = ((33, 12), (2, 300))
 """Programs are made for arrays of 5 times 7 elements, and run with these."""
 
