@@ -46,8 +46,11 @@ SUITES_OF_THEIR_OWN = [
 
 _EXAMPLES = {
     ("cubed",): {"L1_ANY_EXAMPLES": "3"},  # Cubed writes files: each result that it computes takes 30 ms
-    ("jax",): {"L1_ANY_EXAMPLES": "10"},  # JAX compiles anew for each shape that Hypothesis draws
-    ("numpy", "torch"): {"L1_ANY_EXAMPLES": "20"},  # the sessions for each library draw more
+    ("jax",): {"L1_ANY_EXAMPLES": "6"},  # JAX compiles anew for each shape that Hypothesis draws
+    ("torch",): {"L1_ANY_EXAMPLES": "25"},
+    # The sessions for each library draw more.
+    ("numpy", "torch"): {"L1_ANY_EXAMPLES": "15"},
+    ("numpy", "strict", "dask"): {"L1_ANY_EXAMPLES": "10"},
 }
 
 
