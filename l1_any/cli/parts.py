@@ -19,7 +19,7 @@ from .measure import Penalty, Place, Result, Row, faults_of, measure, prepared
 
 LARGE = 1 << 28
 """Bytes from which on the data of a file are compared part by part."""
-PART = 1 << 23
+PART = 1 << 22
 """Numbers in a part."""
 
 
