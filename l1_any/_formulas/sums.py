@@ -20,14 +20,21 @@ _STEPS = 3  # along such an axis: 512 terms become one, and the library adds the
 # Sums of smaller numbers are finite, and so are those of others times the power of two, for as many as fit in memory.
 _HIGH = {"float32": (2.0**86, 2.0**-42), "float64": (2.0**960, 2.0**-64)}
 _FEW_PIECES = 8  # A sum of 8 terms in any order adds at most 1.1 ulp to their errors.
+_INT32 = 2**31
 _BITS = {"float32": 24, "float64": 53}  # of a significand
 _FEW = 256  # The library's own sum of at most 256 contiguous terms is within 2 ulp.
 
 
 def total_of(
-    terms: Terms, x: Array, *others: Array | None, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
+    terms: Terms,
+    x: Array,
+    *others: Array | None,
+    axes: tuple[int, ...],
+    keepdims: bool,
+    ops: ArrayOps,
+    counts: bool = False,
 ) -> Array:
-    """Sum the terms of a formula along some axes, in the accumulator's dtype."""
+    """Sum the terms of a formula along some axes, in the accumulator's dtype; ``counts`` says that they are 0 and 1."""
     way = ops.summation
     if not axes:
         return ops.cast(terms(x, *others, ops=ops), ops.accumulator)
@@ -36,7 +43,7 @@ def total_of(
     if way == "halves" and len(axes) == x.ndim and math.prod(x.shape) <= _FEW:
         return ops.sum(terms(x, *others, ops=ops), axes, keepdims=keepdims, dtype=ops.accumulator)
     if way == "tree" and _are_numbers(x.shape):
-        return _by_tree(terms, (x, *others), axes=axes, keepdims=keepdims, ops=ops)
+        return _by_tree(terms, (x, *others), axes=axes, keepdims=keepdims, ops=ops, counts=counts)
     return _added(terms(x, *others, ops=ops), way, axes=axes, keepdims=keepdims, ops=ops)
 
 
@@ -84,7 +91,13 @@ def _themselves(x: Array, *, ops: ArrayOps) -> Array:
 
 
 def _by_tree(
-    terms: Terms, arrays: tuple[Array | None, ...], *, axes: tuple[int, ...], keepdims: bool, ops: ArrayOps
+    terms: Terms,
+    arrays: tuple[Array | None, ...],
+    *,
+    axes: tuple[int, ...],
+    keepdims: bool,
+    ops: ArrayOps,
+    counts: bool = False,
 ) -> Array:
     """Sum along each axis by a tree.
 
@@ -107,7 +120,12 @@ def _by_tree(
     (total,) = arrays
     if number > 1:
         total = ops.xp.squeeze(total, axis=tuple(order))
-        total = _of_pieces(total, tuple(pieces), number, ops=ops)
+        if counts and number > _FEW_PIECES and math.prod([x.shape[axis] for axis in axes]) < _INT32:
+            total = ops.xp.astype(total, ops.xp.int32)  # whose sum is exact in any order
+            total = ops.xp.sum(total, axis=tuple(pieces), keepdims=True, dtype=ops.xp.int32)
+            total = ops.accumulated(total)
+        else:
+            total = _of_pieces(total, tuple(pieces), number, ops=ops)
     return total if keepdims else ops.xp.squeeze(total, axis=axes)
 
 

@@ -15,7 +15,7 @@ from . import plan
 _SMALLER = 2.0**-70
 """A power of two, times which any numbers in any memory have a sum that is finite."""
 
-SUM_OF_ONES = functools.partial(sums.total_of, penalties.ones)
+SUM_OF_ONES = functools.partial(sums.total_of, penalties.ones, counts=True)
 
 
 def count(leaves: Sequence[Leaf], axes: Axes) -> Array | float:

@@ -40,6 +40,10 @@ def sixteen_devices(mesh):
         assert distance(l1.value(y * scale), np.abs(np.asarray(y * scale, "float64")).sum()) <= 4
     assert np.isnan(l1.value(y.at[3, 3].set(np.nan)))
     assert np.isinf(l1.value(y.at[3, 3].set(np.inf)))
+    m = jax.device_put(x > 0, y.sharding)
+    mean = jax.jit(lambda y, m: l1.value(y, axis=0, reduce="mean", where=m)).lower(y, m).compile()
+    assert sent(mean) <= 4 * 16  # three numbers for each sum, one for each count
+    assert distance(mean(y, m), np.where(x > 0, x, 0).sum(0, "float64") / (x > 0).sum(0)) <= 4
     with jax.enable_x64(new_val=True):
         z = jax.device_put(x.astype("float64"), y.sharding)
         assert distance(l1.value(z), np.abs(x.astype("float64")).sum()) <= 4
