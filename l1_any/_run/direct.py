@@ -51,9 +51,8 @@ def prox(x: Array, step: object) -> Array | None:
     if size >= blocks.FEW or not ops.is_result:
         return None
     p = proximal.shrink(x, step, ops=ops)
-    return (
-        ops.as_array(p) if p.dtype == ops.dtype else None
-    )  # NumPy's operations return the native byte order
+    # NumPy's operations return the native byte order.
+    return ops.as_array(p) if p.dtype == ops.dtype else None
 
 
 def _recorded(x: Array, size: int, axes: tuple[int, ...], ops: ArrayOps) -> Array | None:
